@@ -1,0 +1,43 @@
+"""invert: what does each layer of a vision classifier keep of the image, and what does it throw away?
+
+subject = invert.load("alexnet-mini")
+result = invert.run(subject, invert.FeatureMatch("conv3", "photo.jpg"), prior="dip", seed=0)
+result.image, result.feature_error
+"""
+
+from invert.errors import InvertError, RequestError, RunError
+from invert.measures import Measure, RowMeasure
+from invert.objectives import Channel, ClassProbability, ClassScore, Direction, FeatureMatch, Neuron, Sum
+from invert.optimise import Optimisation, optimise
+from invert.protocols import Canvas, Description, Objective, Prior
+from invert.run import Result, run
+from invert.settings import make_prior as prior
+from invert.subjects import Layer, Subject, load, wrap
+
+__all__ = [
+    "Canvas",
+    "Channel",
+    "ClassProbability",
+    "ClassScore",
+    "Description",
+    "Direction",
+    "FeatureMatch",
+    "InvertError",
+    "Layer",
+    "Measure",
+    "Neuron",
+    "Objective",
+    "Optimisation",
+    "Prior",
+    "RequestError",
+    "Result",
+    "RowMeasure",
+    "RunError",
+    "Subject",
+    "Sum",
+    "load",
+    "optimise",
+    "prior",
+    "run",
+    "wrap",
+]

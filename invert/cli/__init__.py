@@ -1,0 +1,50 @@
+"""The command `invert`: what the user typed, to a status and one last line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from invert.cli import arguments
+from invert.errors import InvertError
+
+Command = Callable[[list[str]], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 0 (done), 1 (failed), 2 (bad request) or 130 (interrupted)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        return _command(words)(words)
+    except (InvertError, OSError, MemoryError, RuntimeError) as error:
+        if debug:
+            raise
+        message = " ".join(str(error).split()) or type(error).__name__
+        if not isinstance(error, InvertError):
+            message = f"{type(error).__name__}: {message} (--debug shows where)"
+        print(f"invert: error: {message}", file=sys.stderr)
+        return error.exit_status if isinstance(error, InvertError) else 1
+    except KeyboardInterrupt:
+        print("invert: stopped at once; --resume goes on from what was finished", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+def _command(words: list[str]) -> Command:
+    name = words.pop(0) if words and words[0] in arguments.SUBCOMMANDS else "invert"
+    # Commands import torch, which takes seconds: `invert --help` should not wait for it.
+    if name == "invert":
+        from invert.cli.invert import invert
+
+        return invert
+    if name == "report":
+        from invert.cli.report import report
+
+        return report
+    from invert.cli import lists
+
+    command: Command = getattr(lists, name)
+    return command

@@ -1,0 +1,144 @@
+"""The options of each command, and their errors as one line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import NoReturn
+
+from invert.errors import RequestError
+
+SUBCOMMANDS = ("layers", "models", "priors", "doctor", "report")
+
+USAGE = """\
+  invert MODEL --layer fc6 --prior dip                     invert a layer
+  invert MODEL --layer conv1,conv3,fc6 --prior dip,tv,none layers × priors, one report
+  invert MODEL --layer all                                 the layers that matter, shallow to deep
+  invert MODEL --class zebra,"golf ball"                   draw what a class looks for
+  invert MODEL --unit conv4:17                             ... a channel; conv4:17@6,6 one neuron of it
+  invert layers MODEL [--json]                             names, aliases, shapes
+  invert models [PATTERN]                                  what MODEL can be
+  invert priors                                            the priors and their settings
+  invert doctor                                            what is installed, and whether it works
+  invert report DIR [DIR ...] [--out DIR]                  draw the page again; merge runs into one
+
+MODEL is alexnet-mini (bundled, no download), a torchvision name (alexnet), timm:NAME, or your own
+path/to/file.py:factory. torchvision:NAME, where a name equals one of the commands above."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose errors are `RequestError`, so that every error of the tool looks the same."""
+
+    def error(self, message: str) -> NoReturn:
+        raise RequestError(f"{message} (see {self.prog} --help)")
+
+
+def parser(command: str, description: str) -> Parser:
+    return Parser(
+        prog=f"invert {command}".strip(),
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def invert_parser() -> Parser:
+    """The main job: `invert MODEL …`."""
+    p = parser("", f"Shows what each layer of a vision classifier keeps of the image.\n\n{USAGE}")
+    p.usage = "invert MODEL [--layer NAMES | --class NAMES | --unit UNITS] [options]"
+    p.add_argument("model", metavar="MODEL", help="the network under study")
+    what = p.add_argument_group("what to look for")
+    what.add_argument("--layer", type=names, default=(), metavar="NAMES", help="layers to invert, or all")
+    what.add_argument("--class", type=names, default=(), dest="classes", metavar="NAMES",
+                      help="classes by name or index, or all")  # fmt: skip
+    what.add_argument("--unit", type=units, default=(), metavar="UNITS", help="LAYER:CHANNEL[@Y,X]")
+    what.add_argument("--image", action="append", default=[], metavar="FILE|DIR",
+                      help="photos (default: one that comes with matplotlib)")  # fmt: skip
+    add_prior_options(p)
+    add_subject_options(p)
+    work = p.add_argument_group("how to work")
+    work.add_argument("--steps", type=whole(1), metavar="N", help="steps a run (default: the prior's)")
+    work.add_argument("--seed", type=whole(0), default=0, metavar="N", help="the first seed (default: 0)")
+    work.add_argument("--seeds", type=whole(1), default=1, metavar="K", help="how many seeds (default: 1)")
+    work.add_argument("--until", type=positive, metavar="E", help="stop a run at this feature error")
+    work.add_argument("--patience", type=whole(1), metavar="N",
+                      help="stop a run when nothing has improved by 1 %% for N steps")  # fmt: skip
+    work.add_argument("--device", default="auto", metavar="auto|cpu|cuda[:N]|mps")
+    work.add_argument("--precision", default="auto", metavar="auto|fp32|bf16")
+    work.add_argument("--judge", metavar="MODEL", help="an independent network that judges the pictures")
+    work.add_argument("--judge-weights", metavar="FILE")
+    where = p.add_argument_group("what comes out")
+    where.add_argument("--out", metavar="DIR", help="the folder for it (default: inversions/MODEL-WHEN)")
+    where.add_argument("--resume", action="store_true", help="go on with what --out lacks")
+    where.add_argument("--quiet", action="store_true", help="no progress, only the last line")
+    where.add_argument("--json", action="store_true", help="the summary on standard output")
+    where.add_argument("--open", action="store_true", help="open the page when it is done")
+    where.add_argument("--debug", action="store_true", help="a traceback with an error")
+    return p
+
+
+def add_prior_options(p: Parser) -> None:
+    group = p.add_argument_group("priors")
+    group.add_argument("--prior", type=names, default=("dip",), metavar="NAMES", help="default: dip")
+    group.add_argument("--set", action="append", default=[], dest="assignments",
+                       metavar="PRIOR.SETTING=VALUE", help="see `invert priors`")  # fmt: skip
+
+
+def add_subject_options(p: Parser) -> None:
+    group = p.add_argument_group("the network")
+    group.add_argument("--weights", metavar="FILE|random", help="default: the published ones")
+    group.add_argument("--labels", metavar="FILE", help="class names, one a line")
+    group.add_argument("--size", type=whole(1), metavar="PIXELS", help="side of the network's input")
+    group.add_argument("--mean", type=numbers, metavar="R,G,B", help="subtracted from images in [0, 1]")
+    group.add_argument("--std", type=numbers, metavar="R,G,B", help="then divided by")
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Comma-separated names, without repetitions."""
+    found = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    if not found:
+        raise argparse.ArgumentTypeError("it must name at least one")
+    return found
+
+
+def units(text: str) -> tuple[str, ...]:
+    """Comma-separated units: a comma inside a position (`conv4:17@6,6`) does not separate."""
+    found: list[str] = []
+    for word in names_with_repetitions(text):
+        if found and word.isdecimal() and "@" in found[-1]:
+            found[-1] += f",{word}"
+        else:
+            found.append(word)
+    if not found:
+        raise argparse.ArgumentTypeError("it must name at least one")
+    return tuple(dict.fromkeys(found))
+
+
+def names_with_repetitions(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(word) for word in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 0.5,0.5,0.5") from None
+
+
+def whole(least: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or int(text) < least or int(text) >= 2**63:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {least} or more")
+        return int(text)
+
+    return parse
+
+
+def positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value

@@ -1,0 +1,132 @@
+"""`invert layers`, `invert models`, `invert priors`, `invert doctor`: what there is."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import MISSING, fields
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from invert import registry
+from invert.cli.arguments import add_subject_options, parser
+from invert.devices import choose_device, choose_precision
+from invert.protocols import Prior
+from invert.subjects import load
+from invert.subjects.load import names
+
+
+def layers(words: list[str]) -> int:
+    """The layers of a network, in the order in which an image meets them."""
+    p = parser("layers", "Names, aliases and shapes of a network's layers, shallow to deep.")
+    p.add_argument("model", metavar="MODEL")
+    p.add_argument("--json", action="store_true", help="as JSON")
+    add_subject_options(p)
+    options = p.parse_args(words)
+    # Shapes do not depend on the weights: none are downloaded to list layers.
+    subject = load(
+        options.model,
+        options.weights or ("random" if options.model != "alexnet-mini" else None),
+        size=options.size,
+        mean=options.mean,
+        std=options.std,
+        labels=options.labels,
+    )
+    main = set(subject.main_layers)
+    if options.json:
+        rows = [
+            {
+                "name": layer.name,
+                "aliases": list(layer.aliases),
+                "type": layer.kind,
+                "shape": list(layer.shape),
+                "share": layer.share,
+                "main": layer.name in main or bool(main & set(layer.aliases)),
+            }
+            for layer in subject.layers
+        ]
+        print(json.dumps(rows, indent=1))
+        return 0
+    table = Table("layer", "also", "type", "shape", "share of the input's numbers")
+    for layer in subject.layers:
+        in_all = layer.name in main or main & set(layer.aliases)
+        table.add_row(
+            f"{layer.name}{' *' if in_all else ''}",
+            ", ".join(layer.aliases),
+            layer.kind,
+            " × ".join(map(str, layer.shape)),
+            f"{layer.share:.1%}",
+        )
+    _print(table)
+    c, h, w = subject.input_shape
+    print(f"* in --layer all.  The input is {c} × {h} × {w}.")
+    return 0
+
+
+def models(words: list[str]) -> int:
+    """The names that MODEL can take."""
+    p = parser("models", "The networks that can be named, torchvision's and timm's among them.")
+    p.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help="part of the name")
+    options = p.parse_args(words)
+    import timm  # takes seconds to import
+
+    known = [*names(), *(f"timm:{name}" for name in timm.list_models())]
+    found = [name for name in known if options.pattern.lower() in name.lower()]
+    print("\n".join(found) if found else f"no model's name contains {options.pattern!r}")
+    return 0
+
+
+def priors(words: list[str]) -> int:
+    """The priors and their settings."""
+    parser("priors", "The priors, their settings and defaults, and their presets.").parse_args(words)
+    for name, cls in registry.working("invert.priors").items():
+        summary = (cls.__doc__ or "").strip().splitlines()[0]
+        table = Table("setting", "default", *cls.presets, title=f"{name}: {summary}", title_justify="left")
+        for setting, default in _defaults(cls).items():
+            presets = (_text(preset.get(setting, "")) for preset in cls.presets.values())
+            table.add_row(f"{name}.{setting}", _text(default), *presets)
+        _print(table)
+    _print_broken("invert.priors")
+    print("Change one with --set PRIOR.SETTING=VALUE, a group with --set PRIOR.preset=NAME.")
+    return 0
+
+
+def doctor(words: list[str]) -> int:
+    """What is installed and whether it works; status 1 if a plug-in is broken."""
+    parser("doctor", "What is installed here, and whether it works.").parse_args(words)
+    device = choose_device()
+    print(f"invert {version('invert')}, Python {platform.python_version()}")
+    for package in ("torch", "torchvision", "timm", "captum", "numpy", "safetensors"):
+        print(f"  {package} {version(package)}")
+    print(
+        f"device: {device}, precision: {choose_precision('auto', device)}, {torch.get_num_threads()} threads"
+    )
+    for group in registry.GROUPS:
+        print(f"{group.removeprefix('invert.')}: {', '.join(registry.working(group))}")
+    return 1 if sum(_print_broken(group) for group in registry.GROUPS) else 0
+
+
+def _defaults(cls: type[Prior]) -> dict[str, Any]:
+    defaults = {f.name: f.default for f in fields(cls)}
+    return {name: "" if value is MISSING else value for name, value in defaults.items()}
+
+
+def _text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _print_broken(group: registry.Group) -> int:
+    broken = registry.broken(group)
+    for plugin in broken:
+        print(f"broken: {plugin.reason}")
+    return len(broken)
+
+
+def _print(table: Table) -> None:
+    console = Console()
+    # A pipe has no width: names must not be cut there.
+    console.print(table) if console.is_terminal else Console(width=200).print(table)

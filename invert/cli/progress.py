@@ -1,0 +1,106 @@
+"""Progress with the time left: a live bar at a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from invert.sweep import Cell, CellFinished, CellStarted, CellStep, SweepEvent
+
+
+def show(events: Iterable[SweepEvent], cells: int, quiet: bool) -> Iterator[SweepEvent]:
+    """Pass the events of a sweep of `cells` cells on, showing them on standard error."""
+    if quiet:
+        yield from events
+    elif sys.stderr.isatty():
+        yield from _bar(events, cells)
+    else:
+        yield from _lines(events, cells)
+
+
+class Clock:
+    """How much of the whole is done, in cells, and the time left if the rest takes as long."""
+
+    def __init__(self, cells: int) -> None:
+        self.cells = cells
+        self.first: float | None = None
+        self.began = time.monotonic()
+
+    def left(self, done: float) -> str:
+        if self.first is None:
+            # Cells found finished by --resume took no time.
+            self.first, self.began = done, time.monotonic()
+        worked, elapsed = done - self.first, time.monotonic() - self.began
+        if worked <= 0 or elapsed < 1:
+            return "…"
+        return duration(elapsed / worked * (self.cells - done))
+
+
+def duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _bar(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]} left"))
+    clock = Clock(cells)
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("starting", total=cells, left="…")
+        index, steps = 0, 1
+        for event in events:
+            if isinstance(event, CellStarted):
+                index, steps = event.index, event.steps
+                clock.left(index)
+            elif isinstance(event, CellStep):
+                done = index + event.step / steps
+                progress.update(
+                    task,
+                    description=f"{index + 1}/{cells} {title(event.cell)}  step {event.step}/{steps}"
+                    f"  {loss_name(event.cell)} {event.loss:.4g}",
+                    completed=done,
+                    left=clock.left(done),
+                )
+            else:
+                progress.console.print(finished(event), markup=False, highlight=False)
+            yield event
+
+
+def _lines(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
+    clock = Clock(cells)
+    index = 0
+    for event in events:
+        if isinstance(event, CellStarted):
+            index = event.index
+            clock.left(index)
+        elif isinstance(event, CellFinished):
+            index += 1
+            left = f", {clock.left(index)} left" if index < cells else ""
+            print(f"[{index}/{cells}] {finished(event)}{left}", file=sys.stderr, flush=True)
+        yield event
+
+
+def title(cell: Cell) -> str:
+    what = cell.layer if cell.photo else f"{cell.layer}:{cell.target}" if cell.layer else cell.target
+    photo = f" {cell.photo.id}" if cell.photo else ""
+    return f"{what} {cell.prior.name}{photo} seed {cell.seed}"
+
+
+def loss_name(cell: Cell) -> str:
+    return "feature error" if cell.objective.kind == "feature" else "loss"
+
+
+def finished(event: CellFinished) -> str:
+    record = event.record
+    if record["error"] is not None:
+        return f"{title(event.cell)}: failed: {record['error']}"
+    error = record["feature_error"]
+    score = "" if error is None else f"feature error {error:.4g}, "
+    return f"{title(event.cell)}: {score}{record['steps']} steps, {duration(record['seconds'])}"

@@ -1,0 +1,37 @@
+"""The two ways a request can end badly; the command line prints each as one line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InvertError(Exception):
+    """An error whose message is one line for the user: what was wrong, and what would be right."""
+
+    exit_status = 1
+
+
+class RequestError(InvertError, ValueError):
+    """The request cannot be understood or names what is not there (exit status 2)."""
+
+    exit_status = 2
+
+
+class RunError(InvertError, RuntimeError):
+    """The request was sound, but it failed while running (exit status 1)."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str], hint: str = "") -> RequestError:
+    """The error for a name that is not there, with the nearest names that are."""
+    known = [str(k) for k in known]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if not near:
+        near = [k for k in known if name.lower() in k.lower()][:3]
+    if near:
+        advice = f"did you mean {' or '.join(near)}?"
+    elif len(known) <= 12:
+        advice = f"choose from {', '.join(known)}" if known else "there is none"
+    else:
+        advice = f"{len(known)} are known, such as {', '.join(known[:4])}"
+    return RequestError(f"unknown {kind} {name!r}: {advice}{f' ({hint})' if hint else ''}")

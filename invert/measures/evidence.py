@@ -1,0 +1,67 @@
+"""What a measure may look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from invert.protocols import Objective
+from invert.subjects import Subject
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One inversion: `image` `(1, C, H, W)` in [0, 1] that `objective`, bound to `subject`, led to.
+
+    `original` is the photo of the same shape, where there is one; `target_index` the class that
+    was driven up, where one was; `judge` an independent classifier, where the user named one.
+    """
+
+    subject: Subject
+    objective: Objective
+    image: Tensor
+    original: Tensor | None = None
+    target_index: int | None = None
+    judge: Subject | None = None
+
+    @cached_property
+    def loss(self) -> float:
+        """The objective at the image itself, in fp32, without noise or transformations."""
+        with torch.no_grad():
+            activations = self.subject.activations(self.image, self.objective.layers)
+            return float(self.objective(self.image, activations))
+
+    @cached_property
+    def logits(self) -> Tensor | None:
+        """The network's output for the inversion, `(classes,)`; None where it is no classifier."""
+        return class_scores(self.subject, self.image)
+
+    @cached_property
+    def original_logits(self) -> Tensor | None:
+        return None if self.original is None else class_scores(self.subject, self.original)
+
+
+@dataclass(frozen=True)
+class RowEvidence:
+    """All inversions of one layer under one prior.
+
+    `originals` `(P, C, H, W)` are the photos, `images` `(P, K, C, H, W)` the K inversions of
+    each, from K seeds. `layer_share` is the layer's size as a share of the input's.
+    """
+
+    subject: Subject
+    layer: str
+    originals: Tensor
+    images: Tensor
+    layer_share: float
+    judge: Subject | None = None
+
+
+def class_scores(subject: Subject, image: Tensor) -> Tensor | None:
+    """The network's output `(classes,)` for one image `(1, C, H, W)`; None where it is not one row a image."""
+    with torch.no_grad():
+        output = subject.logits(image).float()
+    return output[0] if output.dim() == 2 else None

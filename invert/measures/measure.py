@@ -1,0 +1,71 @@
+"""The interface of a measure, and all registered ones applied to a run or a row."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+from invert import registry
+from invert.measures.evidence import Evidence, RowEvidence
+from invert.protocols import Description
+
+Numbers = dict[str, float | None]
+
+
+class Measure(ABC):
+    """One number about one inversion; None where the question does not arise."""
+
+    name: ClassVar[str]
+    description: ClassVar[Description]
+
+    @abstractmethod
+    def __call__(self, evidence: Evidence) -> float | None: ...
+
+
+class RowMeasure(ABC):
+    """Numbers about a row, under the names `NAME` or `NAME.FACET`; None where the question does not arise.
+
+    `descriptions` says of each NAME what it is. Beside a number its spread over photos may be given.
+    """
+
+    descriptions: ClassVar[Mapping[str, Description]]
+
+    @abstractmethod
+    def __call__(self, row: RowEvidence) -> tuple[Numbers, Numbers]:
+        """The numbers, and their spreads (those that have one)."""
+
+
+def measure_run(evidence: Evidence) -> Numbers:
+    """Every registered measure of a run, by name."""
+    measures = registry.working("invert.measures").values()
+    return {cls.name: _finite(cls()(evidence)) for cls in measures if issubclass(cls, Measure)}
+
+
+def measure_row(row: RowEvidence) -> tuple[Numbers, Numbers]:
+    """Every registered measure of a row: the numbers and their spreads, by name."""
+    numbers: Numbers = {}
+    spreads: Numbers = {}
+    for cls in registry.working("invert.measures").values():
+        if issubclass(cls, RowMeasure):
+            more, more_spreads = cls()(row)
+            numbers |= {name: _finite(value) for name, value in more.items()}
+            spreads |= {name: _finite(value) for name, value in more_spreads.items()}
+    return numbers, spreads
+
+
+def describe() -> dict[str, dict[str, Any]]:
+    """What each registered number is, by name, as JSON (an infinite end of a range is null)."""
+    descriptions: dict[str, Description] = {}
+    for cls in registry.working("invert.measures").values():
+        descriptions |= {cls.name: cls.description} if issubclass(cls, Measure) else cls.descriptions
+    return {
+        name: {**asdict(d), "range": [end if math.isfinite(end) else None for end in d.range]}
+        for name, d in descriptions.items()
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

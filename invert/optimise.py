@@ -1,0 +1,231 @@
+"""The loop: minimise `loss(image) + penalty(image)` over the parameters of a canvas.
+
+It knows no classifier: `loss` is any function of images, so the same loop inverts a layer and,
+later, restores a picture. It prints, plots and writes nothing; it yields events.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from invert.protocols import Canvas
+
+Loss = Callable[[Tensor], Tensor]
+Precision = Literal["fp32", "bf16"]
+
+RUNNING, UNTIL, PLATEAU, NOT_FINITE = range(4)
+REASONS = ("steps", "until", "plateau", "not finite")
+
+
+@dataclass(frozen=True)
+class Started:
+    """The first event: how many problems, how many numbers are optimised for each, for how many steps."""
+
+    problems: int
+    parameters: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step was done. Tensors stay on the device, so that nobody waits who does not look.
+
+    `loss` and `penalty` are `(B,)`; `image` `(B, C, H, W)` is what they were computed on.
+    """
+
+    step: int
+    loss: Tensor
+    penalty: Tensor
+    image: Tensor
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The last event: why each problem stopped, and what it ended with.
+
+    `best` is the image of the least loss + penalty (the first to reach `until`, where that was
+    asked), `last` that of the last step: `(B, C, H, W)`. `loss` and `penalty` are the trace
+    `(steps, B)`. `seconds` is the time in the loop alone, without the consumer's.
+    """
+
+    reasons: tuple[str, ...]
+    steps: tuple[int, ...]
+    best: Tensor
+    best_steps: tuple[int, ...]
+    last: Tensor
+    loss: Tensor
+    penalty: Tensor
+    seconds: float
+
+
+Event = Started | Step | Stopped
+
+
+class Optimisation:
+    """Adam on one canvas, as an iterator of events that can be saved and continued.
+
+    `loss` maps images `(B, C, H, W)` in [0, 1] to `(B,)`. `rate(fraction)` is Adam's learning
+    rate when that fraction of `steps` is done. `until` stops a problem as soon as its loss is at
+    most that; `patience` stops it when loss + penalty has not fallen by 1 % for that many steps;
+    a problem whose loss is not finite stops with its best kept. `generators` are those that
+    `loss` draws from; with the canvas's own they are part of `state()`.
+    """
+
+    def __init__(
+        self,
+        canvas: Canvas,
+        loss: Loss,
+        *,
+        steps: int,
+        rate: Callable[[float], float],
+        until: float | None = None,
+        patience: int | None = None,
+        precision: Precision = "fp32",
+        generators: Sequence[torch.Generator] = (),
+    ) -> None:
+        self.canvas, self.loss, self.steps, self.rate = canvas, loss, steps, rate
+        self.until, self.patience, self.precision = until, patience, precision
+        self.generators = [*canvas.generators(), *generators]
+        parameters = [p for p in canvas.parameters() if p.requires_grad]
+        self.device = parameters[0].device
+        self.adam = torch.optim.Adam(parameters, lr=rate(0.0), fused=self.device.type in ("cpu", "cuda"))
+        with torch.no_grad():
+            image = self._draw()
+        self.problems, self.parameters = len(image), sum(p.numel() for p in parameters) // len(image)
+        self.step, self.seconds, self.interrupted = 0, 0.0, False
+        self.best, self.last = image.clone(), image
+        blank = torch.full((self.problems,), math.inf, device=self.device)
+        self.best_total, self.level = blank.clone(), blank.clone()
+        self.best_step, self.level_step, self.reason, self.ended = (
+            torch.zeros(self.problems, dtype=torch.long, device=self.device) for _ in range(4)
+        )
+        self.trace = torch.full((2, steps, self.problems), math.nan, device=self.device)
+
+    def __iter__(self) -> Iterator[Event]:
+        yield Started(self.problems, self.parameters, self.steps)
+        self.canvas.train()
+        # Reading a tensor makes the host wait for the accelerator, so there it is done now and then.
+        check_every = 1 if self.device.type == "cpu" else 20
+        while self.step < self.steps and not self.interrupted:
+            began = time.perf_counter()
+            loss, penalty = self._advance()
+            done = self.step % check_every == 0 and bool((self.reason != RUNNING).all())
+            self.seconds += time.perf_counter() - began
+            yield Step(self.step, loss, penalty, self.last, self.seconds)
+            if done:
+                break
+        yield self._stopped()
+
+    def interrupt(self) -> None:
+        """Stop after the step in work; the best so far is kept."""
+        self.interrupted = True
+
+    def _advance(self) -> tuple[Tensor, Tensor]:
+        for group in self.adam.param_groups:
+            group["lr"] = self.rate(self.step / self.steps)
+        self.adam.zero_grad(set_to_none=True)
+        with self._autocast():
+            image = self._draw()
+            loss = self.loss(image).float()
+        penalty = self.canvas.penalty(image)
+        total = loss + penalty
+        running = self.reason == RUNNING
+        torch.where(running, total, 0).sum().backward()  # type: ignore[no-untyped-call]
+        self.adam.step()
+        with torch.no_grad():
+            self._keep(image.detach(), loss.detach(), penalty.detach(), total.detach(), running)
+        return loss.detach(), penalty.detach()
+
+    def _keep(self, image: Tensor, loss: Tensor, penalty: Tensor, total: Tensor, running: Tensor) -> None:
+        self.trace[0, self.step], self.trace[1, self.step] = loss, penalty
+        self.step += 1
+        self.last = image
+        self.ended = torch.where(running, self.step, self.ended)
+        finite = torch.isfinite(total)
+        reached = loss <= self.until if self.until is not None else torch.zeros_like(finite)
+        better = running & finite & ((total < self.best_total) | reached)
+        self.best = torch.where(better[:, None, None, None], image, self.best)
+        self.best_total = torch.where(better, total, self.best_total)
+        self.best_step = torch.where(better, self.step, self.best_step)
+        fell = total < self.level - 0.01 * self.level.abs().nan_to_num(posinf=0)
+        self.level = torch.where(fell, total, self.level)
+        self.level_step = torch.where(fell, self.step, self.level_step)
+        self._end(running & ~finite, NOT_FINITE)
+        self._end(running & finite & reached, UNTIL)
+        if self.patience is not None:
+            self._end(running & finite & (self.step - self.level_step >= self.patience), PLATEAU)
+
+    def _end(self, which: Tensor, reason: int) -> None:
+        self.reason = torch.where(which & (self.reason == RUNNING), reason, self.reason)
+
+    def _draw(self) -> Tensor:
+        image: Tensor = self.canvas()
+        return image.float()
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    def _stopped(self) -> Stopped:
+        unfinished = "interrupted" if self.interrupted else "steps"
+        reasons = tuple(unfinished if r == RUNNING else REASONS[r] for r in self.reason.tolist())
+        return Stopped(
+            reasons=reasons,
+            steps=tuple(self.ended.tolist()),
+            best=self.best,
+            best_steps=tuple(self.best_step.tolist()),
+            last=self.last,
+            loss=self.trace[0, : self.step],
+            penalty=self.trace[1, : self.step],
+            seconds=self.seconds,
+        )
+
+    _KEPT = ("best", "last", "best_total", "best_step", "level", "level_step", "reason", "ended", "trace")
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that the next step depends on, as named tensors (no pickle is needed to save it)."""
+        state = {f"canvas.{name}": value for name, value in self.canvas.state_dict().items()}
+        for index, moments in self.adam.state_dict()["state"].items():
+            state |= {f"adam.{index}.{name}": value for name, value in moments.items()}
+        state |= {f"generator.{i}": g.get_state() for i, g in enumerate(self.generators)}
+        state |= {f"kept.{name}": getattr(self, name) for name in self._KEPT}
+        state["step"] = torch.tensor(self.step)
+        state["seconds"] = torch.tensor(self.seconds, dtype=torch.float64)
+        return {name: value.detach().clone() for name, value in state.items()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from `state()` of an optimisation that was made with the same arguments."""
+        self.canvas.load_state_dict(_under("canvas.", state))
+        adam = self.adam.state_dict()
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in _under("adam.", state).items():
+            index, moment = name.split(".")
+            moments.setdefault(int(index), {})[moment] = value
+        self.adam.load_state_dict({**adam, "state": moments})
+        for i, generator in enumerate(self.generators):
+            generator.set_state(state[f"generator.{i}"].cpu())
+        for name, value in _under("kept.", state).items():
+            setattr(self, name, value.to(self.device))
+        self.step, self.seconds = int(state["step"]), float(state["seconds"])
+
+
+def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+def optimise(canvas: Canvas, loss: Loss, *, steps: int, learning_rate: float) -> Iterator[Event]:
+    """Minimise `loss(canvas()) + penalty` with Adam at a constant rate, yielding events.
+
+    For schedules, stopping rules, bf16, saving and continuing see `Optimisation`.
+    """
+    return iter(Optimisation(canvas, loss, steps=steps, rate=lambda _: learning_rate))

@@ -1,0 +1,84 @@
+"""Plug-ins by entry point: the built-in ones and a third party's register alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from invert.errors import RequestError, unknown
+
+Group = Literal["invert.priors", "invert.objectives", "invert.measures"]
+GROUPS: tuple[Group, ...] = ("invert.priors", "invert.objectives", "invert.measures")
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A plug-in that is registered but cannot be used, and why."""
+
+    name: str
+    origin: str
+    reason: str
+
+
+@cache
+def _claims(group: Group) -> dict[str, tuple[EntryPoint, ...]]:
+    claims: dict[str, tuple[EntryPoint, ...]] = {}
+    for point in entry_points(group=group):
+        claimed = claims.get(point.name, ())
+        if all(point.value != other.value for other in claimed):
+            claims[point.name] = (*claimed, point)
+    return claims
+
+
+def names(group: Group) -> list[str]:
+    """The registered names, usable or not, in alphabetical order."""
+    return sorted(_claims(group))
+
+
+def get(group: Group, name: str) -> Any:
+    """The plug-in registered as `name`.
+
+    Raises `RequestError` if there is none, if two claim the name, or if it cannot be imported.
+    """
+    kind = group.removeprefix("invert.").removesuffix("s")
+    claims = _claims(group).get(name, ())
+    if not claims:
+        raise unknown(kind, name, names(group))
+    if len(claims) > 1:
+        raise RequestError(
+            f"two plug-ins claim the {kind} {name!r}: {' and '.join(map(_origin, claims))}; uninstall one"
+        )
+    try:
+        return claims[0].load()
+    except Exception as error:
+        raise RequestError(
+            f"the {kind} {name!r} from {_origin(claims[0])} cannot be loaded: "
+            f"{type(error).__name__}: {' '.join(str(error).split())}"
+        ) from error
+
+
+def working(group: Group) -> dict[str, Any]:
+    """All plug-ins of the group that load, by name."""
+    return {name: plugin for name, plugin in _load_all(group).items() if not isinstance(plugin, Broken)}
+
+
+def broken(group: Group) -> list[Broken]:
+    """All plug-ins of the group that do not load, with the reason (for `invert doctor`)."""
+    return [plugin for plugin in _load_all(group).values() if isinstance(plugin, Broken)]
+
+
+def _load_all(group: Group) -> dict[str, Any]:
+    loaded: dict[str, Any] = {}
+    for name in names(group):
+        try:
+            loaded[name] = get(group, name)
+        except RequestError as error:
+            loaded[name] = Broken(name, " and ".join(map(_origin, _claims(group)[name])), str(error))
+    return loaded
+
+
+def _origin(point: EntryPoint) -> str:
+    package = f"{point.dist.name} {point.dist.version}" if point.dist else "an unnamed package"
+    return f"{point.value} ({package})"

@@ -1,0 +1,220 @@
+"""One inversion from the library: a subject, an objective and a prior in, an image and its numbers out."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from invert import images, registry
+from invert.devices import choose_precision
+from invert.errors import RequestError
+from invert.measures import Evidence, measure_run
+from invert.optimise import Event, Optimisation, Precision, Stopped
+from invert.protocols import Canvas, Objective, Prior
+from invert.settings import make_prior
+from invert.subjects import Subject
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came back, and how.
+
+    `image` `(1, C, H, W)` in [0, 1] is the best; `last` that of the last step. `feature_error`
+    is ‖Φ − Φ₀‖² / ‖Φ₀‖² of `image` in fp32, None where no features were matched. `loss` and
+    `penalty` `(steps,)` are the trace. `seconds` is the time in the loop alone.
+    """
+
+    image: Tensor = field(repr=False)
+    last: Tensor = field(repr=False)
+    original: Tensor | None = field(repr=False)
+    feature_error: float | None
+    measures: dict[str, float | None]
+    loss: Tensor = field(repr=False)
+    penalty: Tensor = field(repr=False)
+    steps: int
+    seconds: float
+    stopped: str
+    parameters: int
+    objective: str
+    prior: Prior
+    seed: int
+    device: str
+    precision: Precision
+
+    def _repr_html_(self) -> str:
+        """The inversion, beside the photo where there is one, for a notebook."""
+        pictures = [("inversion", self.image)]
+        if self.original is not None:
+            pictures.insert(0, ("photo", self.original))
+        figures = "".join(
+            f'<figure style="display:inline-block;margin:0 1em 0 0">'
+            f'<img alt="{name}" src="{_data_url(image)}">'
+            f"<figcaption>{name}</figcaption></figure>"
+            for name, image in pictures
+        )
+        error = "" if self.feature_error is None else f", feature error {self.feature_error:.3g}"
+        caption = f"{self.objective}, prior {self.prior.name}, seed {self.seed}, {self.steps} steps{error}"
+        return f"<div>{figures}<p>{escape(caption)}</p></div>"
+
+
+def run(
+    subject: Subject,
+    objective: Objective,
+    prior: str | Prior = "dip",
+    *,
+    steps: int | None = None,
+    seed: int = 0,
+    until: float | None = None,
+    patience: int | None = None,
+    precision: str = "auto",
+    judge: Subject | None = None,
+) -> Result:
+    """Look for an image that minimises `objective` for `subject` under `prior`.
+
+    `steps` defaults to the prior's own. `until` stops at that loss (for features: that feature
+    error), `patience` when nothing has improved by 1 % for so many steps. The same call with the
+    same seed on the same device gives the same bits. Raises `RequestError` for a request that
+    cannot be met, such as a layer that is not there.
+    """
+    problem = Problem.pose(subject, objective, prior, judge=judge)
+    optimisation = problem.optimisation([seed], steps, until=until, patience=patience, precision=precision)
+    *_, stopped = optimisation
+    return problem.results(stopped, optimisation, [seed])[0]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An objective bound to a subject, and the prior under which it will be solved."""
+
+    subject: Subject
+    objective: Objective
+    prior: Prior
+    original: Tensor | None
+    judge: Subject | None = None
+
+    @classmethod
+    def pose(
+        cls, subject: Subject, objective: Objective, prior: str | Prior, judge: Subject | None = None
+    ) -> Problem:
+        """Bind the objective, look the prior up, and read the photo that the objective holds, if any."""
+        if isinstance(prior, str):
+            prior = default_prior(prior, objective.kind)
+        photo = getattr(objective, "photo", None)
+        original = None if photo is None else subject.image(photo).to(subject.device)
+        return cls(subject, objective.bind(subject), prior, original, judge)
+
+    def optimisation(
+        self,
+        seeds: Sequence[int],
+        steps: int | None = None,
+        *,
+        until: float | None = None,
+        patience: int | None = None,
+        precision: str = "auto",
+    ) -> Optimisation:
+        """The loop, ready to iterate, with one problem a seed, solved together and independent."""
+        canvas = Together(
+            self.prior.start((1, *self.subject.input_shape), torch.Generator().manual_seed(seed))
+            for seed in seeds
+        ).to(self.subject.device)
+        return Optimisation(
+            canvas,
+            self.loss,
+            steps=_positive("steps", self.prior.steps if steps is None else steps),
+            rate=lambda fraction: learning_rate(self.prior, fraction),
+            until=until,
+            patience=patience,
+            precision=choose_precision(precision, self.subject.device),
+        )
+
+    def loss(self, image: Tensor) -> Tensor:
+        """The objective of images `(B, C, H, W)`: `(B,)`."""
+        return self.objective(image, self.subject.activations(image, self.objective.layers))
+
+    def results(self, stopped: Event, optimisation: Optimisation, seeds: Sequence[int]) -> list[Result]:
+        """A result a seed, with every registered measure."""
+        assert isinstance(stopped, Stopped)
+        return [self._result(stopped, optimisation, b, seed) for b, seed in enumerate(seeds)]
+
+    def evidence(self, image: Tensor) -> Evidence:
+        target = getattr(self.objective, "target", None)
+        index = target if isinstance(target, int) else None
+        return Evidence(self.subject, self.objective, image, self.original, index, self.judge)
+
+    def _result(self, stopped: Stopped, optimisation: Optimisation, b: int, seed: int) -> Result:
+        image = stopped.best[b : b + 1]
+        measures = measure_run(self.evidence(image))
+        done = stopped.steps[b]
+        return Result(
+            image=image,
+            last=stopped.last[b : b + 1],
+            original=self.original,
+            feature_error=measures.get("feature_error"),
+            measures=measures,
+            loss=stopped.loss[:done, b],
+            penalty=stopped.penalty[:done, b],
+            steps=done,
+            seconds=stopped.seconds,
+            stopped=stopped.reasons[b],
+            parameters=optimisation.parameters,
+            objective=str(self.objective),
+            prior=self.prior,
+            seed=seed,
+            device=str(self.subject.device),
+            precision=optimisation.precision,
+        )
+
+
+class Together(Canvas):
+    """Canvases side by side as one batch: the same problems, solved in one loop."""
+
+    def __init__(self, canvases: Any) -> None:
+        super().__init__()
+        self.canvases = nn.ModuleList(canvases)
+
+    def forward(self) -> Tensor:
+        return torch.cat([canvas() for canvas in self.canvases])
+
+    def penalty(self, image: Tensor) -> Tensor:
+        parts = torch.split(image, len(image) // len(self.canvases))
+        return torch.cat([canvas.penalty(part) for canvas, part in zip(self._each(), parts, strict=True)])
+
+    def generators(self) -> list[torch.Generator]:
+        return [generator for canvas in self._each() for generator in canvas.generators()]
+
+    def _each(self) -> list[Canvas]:
+        return [canvas for canvas in self.canvases if isinstance(canvas, Canvas)]
+
+
+def default_prior(name: str, kind: str, **settings: Any) -> Prior:
+    """The prior `name` with the preset that suits the kind of objective, and `settings` on top."""
+    preset = settings.pop("preset", None)
+    if preset is None and kind != "feature":
+        presets = getattr(registry.get("invert.priors", name), "presets", {})
+        preset = "maximisation" if "maximisation" in presets else None
+    return make_prior(name, preset=preset, **settings)
+
+
+def learning_rate(prior: Prior, fraction: float) -> float:
+    """Adam's rate when `fraction` of the steps is done: a linear warm-up, then a cosine down to `decay`."""
+    if fraction < prior.warmup:
+        return prior.learning_rate * max(fraction / prior.warmup, 0.01)
+    remaining = (1 + math.cos(math.pi * (fraction - prior.warmup) / (1 - prior.warmup or 1))) / 2
+    return prior.learning_rate * (prior.decay + (1 - prior.decay) * remaining)
+
+
+def _positive(what: str, number: int) -> int:
+    if number < 1:
+        raise RequestError(f"{what} is {number}: it must be 1 or more")
+    return number
+
+
+def _data_url(image: Tensor) -> str:
+    return "data:image/png;base64," + base64.b64encode(images.to_png(image)).decode()

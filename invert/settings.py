@@ -1,0 +1,111 @@
+"""Settings of a prior from text, and back to JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from invert import registry
+from invert.errors import RequestError, unknown
+from invert.protocols import Prior
+
+
+def make_prior(name: str, *, preset: str | None = None, **settings: Any) -> Prior:
+    """The prior registered as `name`, with a named preset's settings and then `settings` on top.
+
+    A setting's value may be text, as typed on the command line (`"1e-3"`, `"16,32,64"`).
+    Raises `RequestError` for a prior, preset or setting that is not there, or a value out of range.
+    """
+    cls = registry.get("invert.priors", name)
+    if not (isinstance(cls, type) and issubclass(cls, Prior) and dataclasses.is_dataclass(cls)):
+        raise RequestError(f"the prior {name!r} is no dataclass derived from invert.Prior")
+    if preset is not None and preset not in cls.presets:
+        raise unknown(f"preset of the prior {name!r}", preset, cls.presets)
+    chosen = dict(cls.presets[preset]) if preset is not None else {}
+    types_by_name = setting_types(cls)
+    for setting, value in settings.items():
+        if setting not in types_by_name:
+            raise unknown(f"setting of the prior {name!r}", setting, types_by_name)
+        chosen[setting] = convert(value, types_by_name[setting], f"{name}.{setting}")
+    try:
+        prior = cls(**chosen)
+    except ValueError as error:
+        raise RequestError(f"{name}: {error}") from error
+    if problem := _schedule_problem(prior):
+        raise RequestError(f"{name}: {problem}")
+    return prior
+
+
+def setting_types(cls: type[Any]) -> dict[str, Any]:
+    """The settings of a prior's class and the type of each."""
+    hints = typing.get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+
+
+def as_json(prior: Prior) -> dict[str, Any]:
+    """A prior's settings as JSON values: what a record keeps, and what `make_prior` takes back."""
+    values = ((f.name, getattr(prior, f.name)) for f in dataclasses.fields(prior))
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values}
+
+
+def parse_assignments(assignments: list[str]) -> dict[str, dict[str, str]]:
+    """`["tv.weight=0.1", …]` as `{"tv": {"weight": "0.1"}}`. Raises `RequestError` for another form."""
+    parsed: dict[str, dict[str, str]] = {}
+    for text in assignments:
+        path, equals, value = text.partition("=")
+        prior, dot, setting = path.strip().partition(".")
+        if not (equals and dot and prior and setting):
+            raise RequestError(f"cannot read --set {text!r}: it has the form PRIOR.SETTING=VALUE")
+        parsed.setdefault(prior, {})[setting.strip()] = value.strip()
+    return parsed
+
+
+def convert(value: Any, kind: Any, what: str) -> Any:
+    """`value`, perhaps text, as a setting of type `kind`. Raises `RequestError` if it is none."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        if value is None or (isinstance(value, str) and value.lower() == "none"):
+            return None
+        return convert(value, next(a for a in arguments if a is not type(None)), what)
+    if origin is typing.Literal:
+        if value not in arguments:
+            raise RequestError(f"{what} is {value!r}: choose from {', '.join(map(str, arguments))}")
+        return value
+    if origin is tuple:
+        items = value.split(",") if isinstance(value, str) else value
+        return tuple(convert(item, arguments[0], what) for item in items)
+    try:
+        return _scalar(value, kind)
+    except (TypeError, ValueError, KeyError):
+        wanted = {int: "a whole number", float: "a finite number", bool: "true or false"}.get(kind, "text")
+        raise RequestError(f"{what} is {value!r}: it must be {wanted}") from None
+
+
+def _scalar(value: Any, kind: type) -> Any:
+    if kind is bool:
+        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[
+            str(value).strip().lower()
+        ]
+    if kind is int:
+        if isinstance(value, float) and not value.is_integer():
+            raise ValueError
+        return int(value)
+    if kind is float:
+        number = float(value)
+        if number != number or number in (float("inf"), float("-inf")):
+            raise ValueError
+        return number
+    return str(value)
+
+
+def _schedule_problem(prior: Prior) -> str | None:
+    checks: Mapping[str, bool] = {
+        f"steps is {prior.steps}: it must be 1 or more": prior.steps >= 1,
+        f"learning_rate is {prior.learning_rate}: it must be above 0": prior.learning_rate > 0,
+        f"warmup is {prior.warmup}: it must lie between 0 and 1": 0 <= prior.warmup <= 1,
+        f"decay is {prior.decay}: it must be above 0 and at most 1": 0 < prior.decay <= 1,
+    }
+    return next((message for message, fine in checks.items() if not fine), None)

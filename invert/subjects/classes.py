@@ -1,0 +1,52 @@
+"""Class names: reading them from a file, and finding the class that a text means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from invert.errors import RequestError, unknown
+
+
+def read(path: str | Path) -> tuple[str, ...]:
+    """The class names in a text file: one a line, in the order of the outputs.
+
+    Raises `RequestError` if there is no such file, or it is no text.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise RequestError(f"labels {str(path)!r}: not a UTF-8 text file") from None
+    except OSError as error:
+        raise RequestError(f"labels {str(path)!r}: {error.strerror or error}") from None
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return tuple(line.strip() for line in lines)
+
+
+def index(text: str | int, names: Sequence[str] | None, count: int, model: str) -> int:
+    """The index of the class that `text` means among `count`; see `Subject.class_index`."""
+    text = str(text).strip()
+    if re.fullmatch(r"-?\d+", text):
+        if not 0 <= int(text) < count:
+            raise RequestError(f"class {text} is not there: {model} has 0 to {count - 1}")
+        return int(text)
+    if names is None:
+        raise RequestError(
+            f"class {text!r}: {model} has no class names; say 0 to {count - 1}, or give labels"
+        )
+    word = re.compile(rf"(?<!\w){re.escape(text)}(?!\w)", re.IGNORECASE)
+    for matches in (
+        [i for i, name in enumerate(names) if name == text],
+        [i for i, name in enumerate(names) if name.casefold() == text.casefold()],
+        [i for i, name in enumerate(names) if text and word.search(name)],
+        [i for i, name in enumerate(names) if text and text.casefold() in name.casefold()],
+    ):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            listed = ", ".join(f"{names[i]} ({i})" for i in matches[:6])
+            more = f" and {len(matches) - 6} more" if len(matches) > 6 else ""
+            raise RequestError(f"class {text!r} means several: {listed}{more}")
+    raise unknown("class", text, names, f"in {model}")

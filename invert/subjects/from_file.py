@@ -1,0 +1,92 @@
+"""A network of one's own: `path/to/file.py:factory`.
+
+The file is run: it is the user's program. It may say beside the factory what the network expects,
+in constants that the command line overrides:
+
+    SIZE = 32                         # H = W; or (H, W), or (C, H, W)
+    MEAN, STD = 0.1307, 0.3081        # one number, or one a channel; images stay in [0, 1] without
+    CLASSES = ("zero", "one", …)
+
+The factory takes no arguments and returns a module.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from invert.errors import InvertError, RequestError, unknown
+
+
+def load(path: str, factory: str) -> tuple[Callable[[], nn.Module], dict[str, Any]]:
+    """What makes the network, and the constants `SIZE`, `MEAN`, `STD`, `CLASSES` that the file defines.
+
+    Raises `RequestError`, with the file and the line, for whatever the user's code raises.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise RequestError(f"model file {path!r}: there is no such file")
+    with _blamed_on(file):
+        module = _run(file)
+    made_here = [
+        n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module.__name__
+    ]
+    if not factory:
+        choice = ", ".join(f"{path}:{name}" for name in made_here) or "it defines none"
+        raise RequestError(f"model file {path!r}: say which function makes the network ({choice})")
+    make = getattr(module, factory, None)
+    if make is None:
+        raise unknown("factory", factory, made_here, f"in {path}")
+
+    def build() -> nn.Module:
+        with _blamed_on(file):
+            made = make if isinstance(make, nn.Module) else make()
+        if not isinstance(made, nn.Module):
+            raise RequestError(f"{path}:{factory} made a {type(made).__name__}, not a torch.nn.Module")
+        return made
+
+    return build, {k: getattr(module, k) for k in ("SIZE", "MEAN", "STD", "CLASSES") if hasattr(module, k)}
+
+
+def _run(file: Path) -> ModuleType:
+    name = f"invert_model_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None and spec.loader is not None  # the name ends in .py
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _blamed_on(file: Path) -> Iterator[None]:
+    """Within, the file's folder can be imported from, and what goes wrong becomes one line with the place."""
+    folder = str(file.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    except InvertError:
+        raise
+    except (Exception, SystemExit) as error:
+        text = (str(error).strip() or "no message").splitlines()[0]
+        raise RequestError(f"{file}:{_line(error, file)}: {type(error).__name__}: {text}") from error
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
+
+
+def _line(error: BaseException, file: Path) -> int:
+    """The line of `file` where it happened: the innermost that is in the file."""
+    if isinstance(error, SyntaxError) and error.lineno:
+        return error.lineno
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f.lineno for f in frames if Path(f.filename).resolve() == file.resolve() and f.lineno]
+    return lines[-1] if lines else 1

@@ -1,0 +1,279 @@
+"""The classifier under study."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from invert.errors import InvertError, RequestError, RunError, unknown
+from invert.images import Photo, to_tensor
+from invert.subjects import classes as class_names
+from invert.subjects.layers import literature_names, main_layers
+from invert.subjects.trace import OUTPUT, Layer, Tap, hooked, trace
+
+
+class Subject:
+    """A trained network, frozen and in evaluation mode, and all that is needed to look into it.
+
+    It takes the module over: parameters stop requiring gradients, and the mode becomes
+    evaluation (`wrap` takes a copy first). Images are `(B, C, H, W)` in [0, 1] everywhere.
+    """
+
+    model: nn.Module
+    """The network."""
+    name: str
+    """The network as the user named it."""
+    weights: str
+    """Where its weights came from: `published: IMAGENET1K_V1`, `file NAME`, `random, seed 0`, `bundled`, …"""
+    input_shape: tuple[int, int, int]
+    """(C, H, W) of an input image."""
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    """For each channel: the network expects `(image - mean) / std`."""
+    classes: tuple[str, ...] | None
+    """The names of its outputs, where they are known."""
+    crop: float
+    """The part of a resized photo's side that `image` keeps."""
+    interpolation: str
+    """How `image` resizes: `bilinear` or `bicubic`."""
+    device: torch.device
+    """Where the network is; `image` puts photos there."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        name: str,
+        weights: str,
+        input_shape: tuple[int, int, int],
+        mean: Sequence[float],
+        std: Sequence[float],
+        classes: Sequence[str] | None = None,
+        crop: float = 1.0,
+        interpolation: str = "bilinear",
+    ) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.name = name
+        self.weights = weights
+        self.input_shape = _checked_shape(input_shape)
+        self.mean = _per_channel("mean", mean, input_shape[0])
+        self.std = _per_channel("std", std, input_shape[0])
+        if min(self.std) <= 0:
+            raise RequestError(f"std must be above 0 in each channel, not {min(self.std):g}")
+        self.classes = tuple(classes) if classes is not None else None
+        self.crop = crop
+        self.interpolation = interpolation
+        self.device = _device(model) or torch.device("cpu")
+
+    def __repr__(self) -> str:
+        size = " × ".join(map(str, self.input_shape))
+        return f"Subject({self.name!r}, weights={self.weights!r}, input={size})"
+
+    def to(self, device: torch.device | str) -> Subject:
+        """Move the network to `device`, and return the subject."""
+        self.model.to(device)
+        self.device = _device(self.model) or torch.device(device)
+        return self
+
+    # --- images in, values out -------------------------------------------------------------------
+
+    def image(self, photo: Photo) -> Tensor:
+        """A photo (a path, a PIL image, an array or a tensor) as the network sees it: `(1, C, H, W)`.
+
+        Resized and cut as the weights were evaluated, in [0, 1]. See `invert.images.to_tensor`.
+        """
+        image = to_tensor(photo, self.input_shape, crop=self.crop, interpolation=self.interpolation)
+        return image.to(self.device)
+
+    def preprocess(self, images: Tensor) -> Tensor:
+        """`images` `(B, C, H, W)` in [0, 1] as the network expects them; differentiable."""
+        if images.ndim != 4 or images.shape[1] != self.input_shape[0]:
+            raise RequestError(
+                f"{self.name} takes (B, {self.input_shape[0]}, H, W), not {tuple(images.shape)}"
+            )
+        mean = images.new_tensor(self.mean).view(1, -1, 1, 1)
+        std = images.new_tensor(self.std).view(1, -1, 1, 1)
+        return (images - mean) / std
+
+    def activations(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """The values `(B, …)` of `layers` for `images`, by the names asked for; differentiable.
+
+        The forward pass ends at the deepest of the layers. The values are the layers' own: what an
+        in-place module does to them afterwards is not seen. Raises `RequestError` for a name that
+        is not there or that means several calls.
+        """
+        taps = {name: self.layer(name).tap for name in layers}
+        values = _tapped(self.model, self.preprocess(images), set(taps.values())) if taps else {}
+        return {name: values[tap] for name, tap in taps.items()}
+
+    def logits(self, images: Tensor) -> Tensor:
+        """The network's output for `images`: `(B, classes)` in a classifier."""
+        return self.activations(images, [OUTPUT])[OUTPUT]
+
+    def top(self, images: Tensor, k: int = 5) -> list[list[tuple[int, str, float]]]:
+        """For each image the k likeliest classes: index, name (or index, as text), probability."""
+        count = self._class_count()
+        with torch.no_grad():
+            probabilities = self.logits(images).float().softmax(1)
+        best = probabilities.topk(min(k, count), dim=1)
+        return [
+            [
+                (i, self.classes[i] if self.classes else str(i), p)
+                for i, p in zip(indices, values, strict=True)
+            ]
+            for indices, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ]
+
+    # --- names -----------------------------------------------------------------------------------
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers in the order in which the network computes them; `output` is the last.
+
+        Found by running the network once on grey images, so they are the modules that its forward
+        pass calls. Raises `RequestError` where it does not take images of `input_shape`.
+        """
+        grey = torch.full((2, *self.input_shape), 0.5, device=self.device, requires_grad=True)
+        names = literature_names(self.model)
+        taken = {path for path, _ in self.model.named_modules()}
+        aliases = {path: alias for path, alias in names.items() if alias not in taken}
+        size = " × ".join(map(str, self.input_shape))
+        try:
+            with torch.enable_grad():
+                layers = trace(self.model, self.preprocess(grey), aliases)
+        except InvertError:
+            raise
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise RequestError(f"{self.name} does not take images of {size}: {reason}") from error
+        if not layers or layers[-1].tap.module:
+            raise RequestError(
+                f"{self.name} lets no gradient through from its output to the image "
+                "(is its forward under torch.no_grad, or its output an integer?)"
+            )
+        return layers
+
+    @cached_property
+    def main_layers(self) -> tuple[str, ...]:
+        """The readable set for `--layer all`, shallow to deep; `subjects.layers.main_layers` has the rule."""
+        return main_layers(self.model, self.layers)
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name: a module path, an alias, with `:2` for a call, `[1]` for an item.
+
+        Raises `RequestError` for a name that is not there (with near ones), and for the bare name
+        of a module that is called several times.
+        """
+        if name in self._spellings:
+            return self._spellings[name]
+        calls = [layer.name for layer in self.layers if name in _bare_names(layer)]
+        if len(calls) > 1:
+            listed = " or ".join(calls) if len(calls) <= 4 else f"{calls[0]}, {calls[1]}, … or {calls[-1]}"
+            raise RequestError(
+                f"layer {name!r} is ambiguous: it is called {len(calls)} times, so say {listed}"
+            )
+        if name and name in dict(self.model.named_modules()):
+            raise RequestError(f"layer {name!r} has no value: the network's forward never calls that module")
+        raise unknown("layer", name, self._spellings, f"in {self.name}; `invert layers` lists them")
+
+    def class_index(self, text: str | int) -> int:
+        """The index of the class that `text` names.
+
+        By index, by name, by name whatever the case, by whole words of one name, by a part of one
+        name. Raises `RequestError` for several matches (listed) and for none (with near names).
+        """
+        return class_names.index(text, self.classes, self._class_count(), self.name)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The digest of the weights: the names, types, shapes and bytes of all parameters and buffers."""
+        digest = hashlib.sha256()
+        for name, tensor in _state(self.model).items():
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
+    @cached_property
+    def _spellings(self) -> dict[str, Layer]:
+        spellings: dict[str, Layer] = {}
+        for layer in self.layers:
+            for name in (layer.name, *layer.aliases, *_full_names(layer)):
+                spellings.setdefault(name, layer)
+        spellings[OUTPUT] = next(layer for layer in self.layers if layer.name == OUTPUT)
+        return spellings
+
+    def _class_count(self) -> int:
+        shape = self.layer(OUTPUT).shape
+        if len(shape) != 1:
+            raise RequestError(f"{self.name} is no classifier: its output is {shape}, not one number a class")
+        return shape[0]
+
+
+class _Reached(BaseException):
+    """All layers asked for are there. Not an `Exception`, so that no network's `except` swallows it."""
+
+
+def _tapped(model: nn.Module, inputs: Tensor, taps: set[Tap]) -> dict[Tap, Tensor]:
+    """The values at `taps`, from a forward pass that ends as soon as it has them all."""
+    values: dict[Tap, Tensor] = {}
+
+    def keep(path: str, call: int, returned: Any) -> None:
+        here = [tap for tap in taps if (tap.module, tap.call) == (path, call)]
+        values.update({tap: tap.value(returned, inputs.shape[0]) for tap in here})
+        if len(values) == len(taps):
+            raise _Reached
+        # The forward goes on, and a module to come may write into this very tensor.
+        values.update({tap: values[tap].clone() for tap in here})
+
+    try:
+        with hooked(model, {tap.module for tap in taps}, keep):
+            model(inputs)
+    except _Reached:
+        return values
+    missing = ", ".join(sorted(tap.module or OUTPUT for tap in taps - values.keys()))
+    raise RunError(f"the forward pass did not come by {missing} this time")
+
+
+def _full_names(layer: Layer) -> list[str]:
+    """Longer ways to write a layer: `name:1` of the only call, `name[0]` of the first item."""
+    names = [layer.name, *layer.aliases]
+    if layer.tap.module and layer.tap.call == 1:
+        names += [f"{name}:1" for name in names if ":" not in name and "[" not in name]
+    return [f"{name}{layer.tap.item}" for name in names if layer.tap.item and "[" not in name] + names
+
+
+def _bare_names(layer: Layer) -> set[str]:
+    call = f":{layer.tap.call}"
+    return {name.removesuffix(call) for name in (layer.name, *layer.aliases) if name.endswith(call)}
+
+
+def _state(model: nn.Module) -> dict[str, Tensor]:
+    """All parameters and buffers by name, also those that a state dict leaves out."""
+    return dict(model.named_parameters()) | dict(model.named_buffers())
+
+
+def _device(model: nn.Module) -> torch.device | None:
+    return next((tensor.device for tensor in _state(model).values()), None)
+
+
+def _checked_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    if len(shape) != 3 or min(shape) < 1:
+        raise RequestError(f"an input is (C, H, W), each at least 1, not {tuple(shape)}")
+    return shape
+
+
+def _per_channel(what: str, values: Sequence[float], channels: int) -> tuple[float, ...]:
+    values = tuple(float(v) for v in values)
+    if len(values) == 1:
+        values = values * channels
+    if len(values) != channels:
+        raise RequestError(f"{what} has {len(values)} values for {channels} channels")
+    if not all(map(isfinite, values)):
+        raise RequestError(f"{what} must be finite")
+    return values

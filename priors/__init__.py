@@ -1,0 +1,1 @@
+"""The built-in priors, one file each; they register by entry point like anyone else's."""

@@ -1,0 +1,23 @@
+"""Plain pixels as parameters: what `none` and `tv` optimise."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from invert.protocols import Canvas, Shape
+
+
+class PixelCanvas(Canvas):
+    """One logit a pixel and channel, through a sigmoid so that the image stays inside (0, 1).
+
+    It starts as mid-grey with noise of standard deviation `contrast` (in image units).
+    """
+
+    def __init__(self, shape: Shape, rng: torch.Generator, contrast: float) -> None:
+        super().__init__()
+        noise = torch.randn(shape, generator=rng)
+        self.logits = nn.Parameter(noise * (4 * contrast))  # the sigmoid's slope at 0 is 1/4
+
+    def forward(self) -> Tensor:
+        return self.logits.sigmoid()

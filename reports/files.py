@@ -1,0 +1,80 @@
+"""The folder a report lives in: reading `report.json`, finding what it names, writing beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from invert.errors import RequestError
+
+Json = dict[str, Any]
+
+REPORT = "report.json"
+PAGE = "report.html"
+
+
+def read_report(directory: Path) -> Json:
+    """The `report.json` of a folder; `RequestError` in one line where there is none to read."""
+    file = directory / REPORT
+    try:
+        report = json.loads(file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+    except FileNotFoundError:
+        raise RequestError(
+            f"{directory} holds no report: it has no {REPORT} (give the folder that `invert --out` wrote)"
+        ) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RequestError(f"{file} is no report: {' '.join(str(error).split())}") from error
+    if not isinstance(report, dict) or not isinstance(report.get("runs"), list):
+        raise RequestError(f"{file} is no report: it has no list of runs")
+    if report.get("schema") != 1:
+        raise RequestError(f"{file} has schema {report.get('schema')!r}; this version reads schema 1")
+    return report
+
+
+def inside(directory: Path, name: object) -> Path | None:
+    """The file a report names, or None where it is missing or lies outside the report's folder."""
+    if not isinstance(name, str) or not name:
+        return None
+    try:
+        file = (directory / name).resolve()
+        return file if file.is_relative_to(directory.resolve()) and file.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+def read_json(directory: Path, name: object) -> Any:
+    """A JSON file that a report names, or None where it cannot be read."""
+    file = inside(directory, name)
+    if file is None:
+        return None
+    try:
+        return json.loads(file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+    except (OSError, ValueError):
+        return None
+
+
+def write_atomically(file: Path, content: bytes) -> Path:
+    """Write a file so that a reader sees the old one or the new one, never half of either."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    beside = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.chmod(0o666 & ~_umask())
+        beside.replace(file)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    return file
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,111 @@
+"""How numbers and their names are written: honest labels, few digits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+SHARES = ("kept", "invented", "free")
+GROUPS = (*SHARES, "shown", "recovered")
+FEATURE_ERROR = {
+    "title": "feature error",
+    "unit": "share of ‖Φ₀‖²",
+    "range": [0, None],
+    "better": "lower",
+    "source": "‖Φ − Φ₀‖² / ‖Φ₀‖² at the layer inverted, of the picture kept, in fp32",
+}
+
+
+def number(value: object) -> float | None:
+    """The value as a finite float, or None."""
+    if isinstance(value, bool):
+        return float(value)
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def short(value: object) -> str:
+    """A number in about three digits; an en dash where there is none."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    known = number(value)
+    if known is None:
+        return "–"
+    if known == int(known) and abs(known) < 1e10:
+        return f"{int(known):,}".replace(",", "\u202f").replace("-", "−")
+    size = abs(known)
+    if size < 0.001 or size >= 100_000:
+        mantissa, exponent = f"{known:.1e}".split("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", "−")
+    digits = max(0, (1 if size < 0.01 else 2) - math.floor(math.log10(size)))
+    return f"{known:.{digits}f}".replace("-", "−")
+
+
+def percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.0f}\u202f%"
+
+
+def seconds(value: object) -> str:
+    known = number(value)
+    if known is None:
+        return "–"
+    if known < 60:
+        return f"{known:.1f} s"
+    minutes, rest = divmod(round(known), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def facet_of(name: str) -> str:
+    """`kept.cycles.4-8` → `cycles.4-8`; empty for a name without a group."""
+    group, _, facet = name.partition(".")
+    return facet if group in GROUPS else ""
+
+
+def facets(names: Iterable[str]) -> list[str]:
+    """The facets that have a kept share: luminance, colour, then octaves from coarse to fine."""
+    found = {facet_of(name) for name in names if name.startswith("kept.")}
+    return sorted(found, key=_facet_order)
+
+
+def facet_label(facet: str) -> str:
+    """`cycles.4-8` → `4–8 cycles`."""
+    band = band_of(facet)
+    return f"{band} cycles" if band else facet
+
+
+def band_of(facet: str) -> str:
+    """`cycles.4-8` → `4–8`; empty for a facet that is no octave."""
+    band = facet.removeprefix("cycles.")
+    return band.replace("-", "–") if band != facet else ""
+
+
+def describe(name: str, measures: Mapping[str, Any]) -> dict[str, str]:
+    """Title, unit, range, direction and source of a number, as text for a label."""
+    known = measures.get(name) or (FEATURE_ERROR if name == "feature_error" else {})
+    title = str(known.get("title") or name.replace("_", " "))
+    unit = str(known.get("unit") or "")
+    low, high = [*(known.get("range") or [None, None]), None, None][:2]
+    return {
+        "name": name,
+        "title": title,
+        "unit": unit,
+        "range": f"{'−∞' if low is None else short(low)} to {'∞' if high is None else short(high)}",
+        "better": {"higher": "higher is better", "lower": "lower is better"}.get(str(known.get("better")), ""),
+        "source": str(known.get("source") or ""),
+    }
+
+
+def hint(description: Mapping[str, str]) -> str:
+    """A description in one line, for a tooltip."""
+    parts = (description[part] for part in ("title", "unit", "better", "source"))
+    return " · ".join(part for part in parts if part)
+
+
+def _facet_order(facet: str) -> tuple[int, float, str]:
+    if facet in ("luminance", "colour"):
+        return (0 if facet == "luminance" else 1, 0.0, facet)
+    band = facet.removeprefix("cycles.").split("-")[0]
+    try:
+        return (2, float(band), facet)
+    except ValueError:
+        return (3, 0.0, facet)

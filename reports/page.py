@@ -1,0 +1,81 @@
+"""`OUT/report.html`: one file that opens from disk and asks the network for nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports import charts, numbers
+from reports.files import PAGE, Json, read_report, write_atomically
+from reports.headline import panels
+from reports.pictures import Album
+from reports.study import studies
+from reports.view import View
+
+HERE = Path(__file__).parent
+
+
+def write_page(out: Path) -> Path:
+    """Render `out/report.json`, and the files it names, to `out/report.html`; returns its path.
+
+    Works while runs are in progress or failed, and where pictures are missing: the page says so.
+    """
+    out = Path(out)
+    return write_atomically(out / PAGE, render(out, read_report(out)).encode("utf-8"))
+
+
+def render(out: Path, report: Json) -> str:
+    """The page of a report whose files lie in `out`, as HTML."""
+    album = Album(out)
+    shown = studies(report)
+    view = View(out, report, shown, album)
+    style = (HERE / "style.css").read_text(encoding="utf-8")
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    return _environment().get_template("template.html").render(
+        report=report,
+        view=view,
+        studies=shown,
+        headline={study.key: panels(study, view.measures) for study in shown},
+        album=album,
+        style=Markup(style),
+        script=Markup(script),
+        policy=_policy(style, script),
+        data=_embedded(view.data()),
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(
+        short=numbers.short, percent=numbers.percent, seconds=numbers.seconds, facet_label=numbers.facet_label
+    )
+    environment.globals.update(lines=charts.lines, marker=charts.marker, stacked=charts.stacked)
+    return environment
+
+
+def _policy(style: str, script: str) -> str:
+    """The page may show its own pictures and run its own script and style, and nothing else."""
+    return (
+        f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
+
+
+def _embedded(data: Any) -> Markup:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
