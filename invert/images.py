@@ -29,6 +29,9 @@ FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM", "J
 PIXEL_LIMIT = 89_478_485
 """Photos with more pixels than this are refused undecoded: Pillow's own bound, a quarter of a GiB in RGB."""
 
+LUMINANCE = (0.299, 0.587, 0.114)
+"""What red, green and blue add to the grey of a pixel (ITU-R BT.601)."""
+
 LONGEST = 4
 """A photo over so many times as long as the network's input is cut to that before it is resized,
 so that 1 × 10,000 stays small."""
@@ -40,32 +43,25 @@ def read(path: str | Path) -> Image.Image:
     Raises `RequestError` where `path` is no file, no picture, truncated, or has over `PIXEL_LIMIT` pixels.
     """
     path = Path(path)
-    if not path.is_file():
-        raise RequestError(
-            f"image {str(path)!r}: {'not a file' if path.exists() else 'there is no such file'}"
-        )
     Image.init()
     formats = [name for name in FORMATS if name in Image.OPEN]  # AVIF depends on Pillow's build
     try:
+        if not path.is_file():
+            raise RequestError("not a file" if path.exists() else "there is no such file")
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # Pillow warns of bombs and odd metadata: both are dealt with here
+            # Pillow warns of bombs and odd metadata; both are dealt with here.
+            warnings.simplefilter("ignore")
             with Image.open(path, formats=formats) as picture:
-                _check_size(picture)
-                return to_rgb(ImageOps.exif_transpose(picture))
+                return _decoded(picture)
     except RequestError as error:
-        raise RequestError(f"image {str(path)!r}: {error}") from None
+        reason = str(error)
     except UnidentifiedImageError:
-        raise RequestError(
-            f"image {str(path)!r}: not a picture that can be read ({', '.join(formats)})"
-        ) from None
+        reason = f"not a picture that can be read ({', '.join(formats)})"
     except Image.DecompressionBombError:
-        raise RequestError(
-            f"image {str(path)!r}: more than {PIXEL_LIMIT:,} pixels; make it smaller"
-        ) from None
-    except Exception as error:  # decoders of damaged files raise whatever they stumble over
-        raise RequestError(f"image {str(path)!r}: damaged or truncated ({_one_line(error)})") from None
+        reason = f"over {PIXEL_LIMIT:,} pixels; make it smaller"
+    except Exception as error:  # readers of damaged headers raise whatever they stumble over
+        reason = f"damaged or truncated ({_one_line(error)})"
+    raise RequestError(f"image {str(path)!r}: {reason}")
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
@@ -119,8 +115,7 @@ def _pixels(photo: Photo) -> Tensor:
     if isinstance(photo, (str, Path)):
         photo = read(photo)
     elif isinstance(photo, Image.Image):
-        _check_size(photo)
-        photo = to_rgb(ImageOps.exif_transpose(photo))
+        photo = _decoded(photo)
     if isinstance(photo, Image.Image):
         photo = np.asarray(photo)
     if isinstance(photo, np.ndarray):
@@ -169,8 +164,7 @@ def _with_channels(image: Tensor, channels: int) -> Tensor:
     if have == 1:
         return image.expand(channels, -1, -1)
     if have == 3 and channels == 1:
-        grey: Tensor = F.rgb_to_grayscale(image)
-        return grey
+        return (image * image.new_tensor(LUMINANCE).view(3, 1, 1)).sum(0, keepdim=True)
     raise RequestError(f"the image has {have} channels and the network takes {channels}")
 
 
@@ -187,12 +181,19 @@ def _fit(image: Tensor, height: int, width: int, crop: float, mode: Interpolatio
     return cut
 
 
-def _check_size(picture: Image.Image) -> None:
+def _decoded(picture: Image.Image) -> Image.Image:
+    """`picture` upright and in RGB; its size is checked before the first pixel is read."""
     width, height = picture.size
     if width * height > PIXEL_LIMIT:
         raise RequestError(f"{width:,} × {height:,} is over {PIXEL_LIMIT:,} pixels; make it smaller")
     if width * height == 0:
         raise RequestError("it has no pixels")
+    try:
+        return to_rgb(ImageOps.exif_transpose(picture))
+    except RequestError:
+        raise
+    except Exception as error:  # so do decoders
+        raise RequestError(f"damaged or truncated ({_one_line(error)})") from None
 
 
 def _eight_bit(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

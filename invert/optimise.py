@@ -52,9 +52,10 @@ class Step:
 class Stopped:
     """The last event: why each problem stopped, and what it ended with.
 
-    `best` is the image of the least loss + penalty (the first to reach `until`, where that was
-    asked), `last` that of the last step: `(B, C, H, W)`. `loss` and `penalty` are the trace
-    `(steps, B)`. `seconds` is the time in the loop alone, without the consumer's.
+    `best` is the image of the least loss + penalty, in their running mean where they are smoothed
+    (the first to reach `until`, where that was asked), `last` that of the last step:
+    `(B, C, H, W)`. `loss` and `penalty` are the trace `(steps, B)`. `seconds` is the time in the
+    loop alone, without the consumer's.
     """
 
     reasons: tuple[str, ...]
@@ -76,8 +77,10 @@ class Optimisation:
     `loss` maps images `(B, C, H, W)` in [0, 1] to `(B,)`. `rate(fraction)` is Adam's learning
     rate when that fraction of `steps` is done. `until` stops a problem as soon as its loss is at
     most that; `patience` stops it when loss + penalty has not fallen by 1 % for that many steps;
-    a problem whose loss is not finite stops with its best kept. `generators` are those that
-    `loss` draws from; with the canvas's own they are part of `state()`.
+    a problem whose loss is not finite stops with its best kept. Where `loss` is noisy (random
+    views), its least value is a lucky draw: `smoothing` above 0 chooses the best image, and sees
+    progress, by a running mean that keeps so much of its past at each step. `generators` are those
+    that `loss` draws from; with the canvas's own they are part of `state()`.
     """
 
     def __init__(
@@ -90,10 +93,12 @@ class Optimisation:
         until: float | None = None,
         patience: int | None = None,
         precision: Precision = "fp32",
+        smoothing: float = 0.0,
         generators: Sequence[torch.Generator] = (),
     ) -> None:
         self.canvas, self.loss, self.steps, self.rate = canvas, loss, steps, rate
         self.until, self.patience, self.precision = until, patience, precision
+        self.smoothing = smoothing
         self.generators = [*canvas.generators(), *generators]
         parameters = [p for p in canvas.parameters() if p.requires_grad]
         self.device = parameters[0].device
@@ -104,7 +109,7 @@ class Optimisation:
         self.step, self.seconds, self.interrupted = 0, 0.0, False
         self.best, self.last = image.clone(), image
         blank = torch.full((self.problems,), math.inf, device=self.device)
-        self.best_total, self.level = blank.clone(), blank.clone()
+        self.mean, self.best_mean, self.level = blank.clone(), blank.clone(), blank.clone()
         self.best_step, self.level_step, self.reason, self.ended = (
             torch.zeros(self.problems, dtype=torch.long, device=self.device) for _ in range(4)
         )
@@ -152,12 +157,14 @@ class Optimisation:
         self.ended = torch.where(running, self.step, self.ended)
         finite = torch.isfinite(total)
         reached = loss <= self.until if self.until is not None else torch.zeros_like(finite)
-        better = running & finite & ((total < self.best_total) | reached)
+        mean = total if self.step == 1 else self.smoothing * self.mean + (1 - self.smoothing) * total
+        self.mean = torch.where(running & finite, mean, self.mean)
+        better = running & finite & ((mean < self.best_mean) | reached)
         self.best = torch.where(better[:, None, None, None], image, self.best)
-        self.best_total = torch.where(better, total, self.best_total)
+        self.best_mean = torch.where(better, mean, self.best_mean)
         self.best_step = torch.where(better, self.step, self.best_step)
-        fell = total < self.level - 0.01 * self.level.abs().nan_to_num(posinf=0)
-        self.level = torch.where(fell, total, self.level)
+        fell = mean < self.level - 0.01 * self.level.abs().nan_to_num(posinf=0)
+        self.level = torch.where(fell, mean, self.level)
         self.level_step = torch.where(fell, self.step, self.level_step)
         self._end(running & ~finite, NOT_FINITE)
         self._end(running & finite & reached, UNTIL)
@@ -190,7 +197,10 @@ class Optimisation:
             seconds=self.seconds,
         )
 
-    _KEPT = ("best", "last", "best_total", "best_step", "level", "level_step", "reason", "ended", "trace")
+    _KEPT = (
+        *("best", "last", "mean", "best_mean", "best_step"),
+        *("level", "level_step", "reason", "ended", "trace"),
+    )
 
     def state(self) -> dict[str, Tensor]:
         """Everything that the next step depends on, as named tensors (no pickle is needed to save it)."""

@@ -22,6 +22,10 @@ from invert.errors import RequestError, RunError
 SCHEMA = 1
 
 
+class WriteError(RunError):
+    """The disk would not take a file: the run cannot go on, but what was written stays readable."""
+
+
 class Folder:
     """The folder OUT of a run, locked while it is open so that two runs do not mix.
 
@@ -118,7 +122,7 @@ def write_whole(path: Path, write: Callable[[Any], object]) -> Path:
         Path(beside).chmod(0o666 & ~_umask())
         Path(beside).replace(path)
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         Path(beside).unlink(missing_ok=True)
     return path

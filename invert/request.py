@@ -34,6 +34,7 @@ class Request:
     judge: str | None = None
     judge_weights: str | None = None
     photos: str | None = None
+    views: int | None = None
     controls: bool = False
 
     def as_json(self) -> dict[str, Any]:
@@ -58,7 +59,7 @@ class Request:
                 words += [option, ",".join(values)]
         for path in self.image:
             words += ["--image", path]
-        for name in ("weights", "labels", "size", "mean", "std", "steps", "until", "patience"):
+        for name in ("weights", "labels", "size", "mean", "std", "steps", "until", "patience", "views"):
             if (value := getattr(self, name)) is not None:
                 words += [f"--{name}", ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
         first, count = self.seeds[0], len(self.seeds)

@@ -14,19 +14,26 @@ from torch import Tensor, nn
 
 from invert import images, registry
 from invert.devices import choose_precision
-from invert.errors import RequestError
+from invert.errors import RequestError, RunError
 from invert.measures import Evidence, measure_run
 from invert.optimise import Event, Optimisation, Precision, Stopped
 from invert.protocols import Canvas, Objective, Prior
+from invert.redirect import redirect_dead_relus
 from invert.settings import make_prior
 from invert.subjects import Subject
+from invert.transforms import RandomViews, Viewer, views_for
+
+SMOOTHING = 0.9
+"""How much of its past the running mean keeps by which an image is chosen where views make the loss noisy."""
 
 
 @dataclass(frozen=True)
 class Result:
     """What came back, and how.
 
-    `image` `(1, C, H, W)` in [0, 1] is the best; `last` that of the last step. `feature_error`
+    `image` `(1, C, H, W)` in [0, 1] is the best; `last` that of the last step. Under random
+    views the best is that of the least running mean of the loss (see `Optimisation`), which is
+    one of the last unless the run got worse. `feature_error`
     is ‖Φ − Φ₀‖² / ‖Φ₀‖² of `image` in fp32, None where no features were matched. `loss` and
     `penalty` `(steps,)` are the trace. `seconds` is the time in the loop alone.
     """
@@ -47,6 +54,7 @@ class Result:
     seed: int
     device: str
     precision: Precision
+    views: RandomViews | None = None
 
     def _repr_html_(self) -> str:
         """The inversion, beside the photo where there is one, for a notebook."""
@@ -74,16 +82,19 @@ def run(
     until: float | None = None,
     patience: int | None = None,
     precision: str = "auto",
+    views: int | RandomViews | None = None,
     judge: Subject | None = None,
 ) -> Result:
     """Look for an image that minimises `objective` for `subject` under `prior`.
 
     `steps` defaults to the prior's own. `until` stops at that loss (for features: that feature
-    error), `patience` when nothing has improved by 1 % for so many steps. The same call with the
-    same seed on the same device gives the same bits. Raises `RequestError` for a request that
-    cannot be met, such as a layer that is not there.
+    error), `patience` when nothing has improved by 1 % for so many steps. `views` is how many random
+    views of the image a step looks at, 0 for the image itself; by default 4 for classes and units
+    and none for features. The same call with the same seed on the same device gives the same bits.
+    Raises `RequestError` for a request that cannot be met, such as a layer that is not there, and
+    `RunError` for a class or unit that no gradient reaches.
     """
-    problem = Problem.pose(subject, objective, prior, judge=judge)
+    problem = Problem.pose(subject, objective, prior, judge=judge, views=views)
     optimisation = problem.optimisation([seed], steps, until=until, patience=patience, precision=precision)
     *_, stopped = optimisation
     return problem.results(stopped, optimisation, [seed])[0]
@@ -98,17 +109,24 @@ class Problem:
     prior: Prior
     original: Tensor | None
     judge: Subject | None = None
+    views: RandomViews | None = None
 
     @classmethod
     def pose(
-        cls, subject: Subject, objective: Objective, prior: str | Prior, judge: Subject | None = None
+        cls,
+        subject: Subject,
+        objective: Objective,
+        prior: str | Prior,
+        judge: Subject | None = None,
+        views: int | RandomViews | None = None,
     ) -> Problem:
         """Bind the objective, look the prior up, and read the photo that the objective holds, if any."""
         if isinstance(prior, str):
             prior = default_prior(prior, objective.kind)
         photo = getattr(objective, "photo", None)
         original = None if photo is None else subject.image(photo).to(subject.device)
-        return cls(subject, objective.bind(subject), prior, original, judge)
+        chosen = views_for(objective.kind, views)
+        return cls(subject, objective.bind(subject), prior, original, judge, chosen)
 
     def optimisation(
         self,
@@ -120,23 +138,47 @@ class Problem:
         precision: str = "auto",
     ) -> Optimisation:
         """The loop, ready to iterate, with one problem a seed, solved together and independent."""
-        canvas = Together(
-            self.prior.start((1, *self.subject.input_shape), torch.Generator().manual_seed(seed))
-            for seed in seeds
-        ).to(self.subject.device)
+        random = [torch.Generator().manual_seed(seed) for seed in seeds]
+        shape = (1, *self.subject.input_shape)
+        canvas = Together(self.prior.start(shape, rng) for rng in random).to(self.subject.device)
+        viewer = None
+        if self.views is not None:
+            of_views = [int(torch.randint(2**62, (), generator=rng)) for rng in random]
+            viewer = self.views.start(of_views, self.subject.device)
+        if self.objective.kind != "feature":
+            self._check_gradient(canvas)
         return Optimisation(
             canvas,
-            self.loss,
+            lambda image: self.loss(image, viewer),
             steps=_positive("steps", self.prior.steps if steps is None else steps),
             rate=lambda fraction: learning_rate(self.prior, fraction),
             until=until,
             patience=patience,
             precision=choose_precision(precision, self.subject.device),
+            smoothing=SMOOTHING if viewer else 0.0,
+            generators=viewer.generators() if viewer else (),
         )
 
-    def loss(self, image: Tensor) -> Tensor:
-        """The objective of images `(B, C, H, W)`: `(B,)`."""
-        return self.objective(image, self.subject.activations(image, self.objective.layers))
+    def loss(self, image: Tensor, viewer: Viewer | None = None) -> Tensor:
+        """The objective of images `(B, C, H, W)`, its mean over their views where there are any: `(B,)`."""
+        seen = image if viewer is None else viewer(image)
+        loss = self.objective(seen, self.subject.activations(seen, self.objective.layers))
+        if self.objective.kind != "feature":
+            redirect_dead_relus(loss, image)
+        return loss if viewer is None else loss.view(len(image), -1).mean(1)
+
+    def _check_gradient(self, canvas: Canvas) -> None:
+        """Raise `RunError` where the objective has no gradient at the start: nothing would be drawn."""
+        canvas.eval()
+        with torch.no_grad():
+            image = canvas().float()
+        canvas.train()
+        (gradient,) = torch.autograd.grad(self.loss(image.requires_grad_()).sum(), image)
+        if not gradient.flatten(1).any(1).all():
+            raise RunError(
+                f"{self.objective} does not move: its gradient is zero at the start, so there is nothing "
+                "to follow (a unit that is constant or saturated); try another --seed or the layer before"
+            )
 
     def results(self, stopped: Event, optimisation: Optimisation, seeds: Sequence[int]) -> list[Result]:
         """A result a seed, with every registered measure."""
@@ -169,6 +211,7 @@ class Problem:
             seed=seed,
             device=str(self.subject.device),
             precision=optimisation.precision,
+            views=self.views,
         )
 
 

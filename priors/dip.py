@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from invert.protocols import Canvas, Prior, Shape
+from priors.fast_generator import FastGenerator
 from priors.generator import Architecture, Generator
 
 BOTTLENECK = 4
@@ -136,11 +137,12 @@ class Generated(Canvas):
         step = 2**scales
         size = [max(-(-side // step), BOTTLENECK) * step for side in (self.height, self.width)]
         architecture = prior.architecture(scales, channels)
+        network = FastGenerator if prior.fast else Generator
         self.noise = prior.input_noise
         self.networks = nn.ModuleList()
         inputs, self._seeds = [], []
         for _ in range(batch):  # one whole problem after the other: none depends on those that follow
-            self.networks.append(Generator(architecture, rng))
+            self.networks.append(network(architecture, rng))
             inputs.append(prior.input_scale * torch.rand(1, prior.input_channels, *size, generator=rng))
             self._seeds.append(int(torch.randint(2**62, (), generator=rng)))
         self.register_buffer("z", torch.cat(inputs))

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from reports.numbers import SHARES, percent, short
 
 WIDTH, TOP, LEFT, RIGHT, PLOT = 230, 9, 36, 8, 112
+BAR = '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
 MARKERS = ("circle", "square", "triangle", "diamond", "cross")
 
 
@@ -59,7 +60,7 @@ class Scale:
 
 
 def lines(panel: Panel) -> Markup:
-    """A panel as SVG: a line a prior over the layers, shallow to deep, told apart by colour, dash and marker."""
+    """A panel as SVG: a line a prior over the layers, told apart by colour, dash and marker."""
     scale = _scale(panel)
     count = len(panel.layers)
     step = (WIDTH - LEFT - RIGHT - 16) / max(count - 1, 1)
@@ -105,27 +106,25 @@ def stacked(shares: Sequence[float | None]) -> Markup:
     known = [max(0.0, share or 0.0) for share in shares]
     total = sum(known)
     if total <= 0:
-        return Markup('<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"></svg>')
+        return Markup(f"{BAR}</svg>")
     x, parts = 0.0, []
     for name, share in zip(SHARES, known, strict=True):
         width = 100 * share / total
         parts.append(f'<rect class="{name}" x="{x:.2f}" y="0" width="{width:.2f}" height="8"/>')
         x += width
-    return Markup(
-        '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
-        f"{''.join(parts)}</svg>"
-    )
+    return Markup(f"{BAR}{''.join(parts)}</svg>")
 
 
 def _series(panel: Panel, scale: Scale, xs: Sequence[float], series: Series, index: int) -> list[str]:
     parts = []
     style = f"s{index % 6}"
     for x, dots in zip(xs, series.dots, strict=False):
-        parts += [f'<circle class="dot {style}" cx="{x:.1f}" cy="{scale.height(v):.1f}" r="2"/>' for v in dots]
+        ys = [scale.height(value) for value in dots]
+        parts += [f'<circle class="dot {style}" cx="{x:.1f}" cy="{y:.1f}" r="2"/>' for y in ys]
     for x, value, spread in zip(xs, series.values, series.spread, strict=False):
         if value is not None and spread:
             high, low = scale.height(value + spread), scale.height(value - spread)
-            parts.append(f'<line class="whisker {style}" x1="{x:.1f}" x2="{x:.1f}" y1="{high:.1f}" y2="{low:.1f}"/>')
+            parts.append(f'<path class="whisker {style}" d="M{x:.1f} {high:.1f}V{low:.1f}"/>')
     points = [(x, None if v is None else scale.height(v)) for x, v in zip(xs, series.values, strict=True)]
     path, pen = "", "M"
     for x, y in points:
@@ -160,10 +159,10 @@ def _scale(panel: Panel) -> Scale:
         return Scale(0, 1, False, [0, 0.5, 1])
     if panel.log and any(v > 0 for v in values):
         positive = [v for v in values if v > 0]
-        low = math.floor(math.log10(min(positive)))
-        high = max(math.ceil(math.log10(max(positive))), low + 1)
-        stride = max(1, math.ceil((high - low) / 4))
-        return Scale(10.0**low, 10.0**high, True, [10.0**e for e in range(low, high + 1, stride)])
+        first = math.floor(math.log10(min(positive)))
+        last = max(math.ceil(math.log10(max(positive))), first + 1)
+        every = max(1, math.ceil((last - first) / 4))
+        return Scale(10.0**first, 10.0**last, True, [10.0**e for e in range(first, last + 1, every)])
     if panel.limits == (0, 1) and all(0 <= v <= 1 for v in values):
         return Scale(0, 1, False, [0, 0.5, 1])
     low, high = min([0.0, *values]), max(values, default=1.0)

@@ -21,7 +21,7 @@ FORMATS = ("png", "pdf", "svg")
 CELL, LABEL, HEAD, GAP = 1.25, 0.95, 0.28, 0.06
 """Inches: a picture's side, the layers' names, the priors' names, and between pictures."""
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 8,
     "pdf.fonttype": 42,
@@ -63,12 +63,18 @@ def _grid(out: Path, study: Study, photo: str | None, seed: int | None) -> Figur
     height = HEAD + len(rows) * (CELL + caption + GAP) + GAP
     figure = Figure(figsize=(width, height))
     for c, head in enumerate(heads):
-        figure.text((LABEL + c * (CELL + GAP) + CELL / 2) / width, 1 - 0.16 / height, head, ha="center", va="center")
+        figure.text(
+            (LABEL + c * (CELL + GAP) + CELL / 2) / width, 1 - 0.16 / height, head, ha="center", va="center"
+        )
     for r, row in enumerate(rows):
         top = HEAD + r * (CELL + caption + GAP)
-        figure.text((LABEL - 0.1) / width, 1 - (top + CELL / 2) / height, _wrapped(row), ha="right", va="center")
+        figure.text(
+            (LABEL - 0.1) / width, 1 - (top + CELL / 2) / height, _wrapped(row), ha="right", va="center"
+        )
         pictures = [(cell, _chosen(cell, original, seed)) for cell in row.cells]
-        entries: list[tuple[NDArray[Any] | None, str]] = [(_pixels(out, run), _caption(run)) for _, run in pictures]
+        entries: list[tuple[NDArray[Any] | None, str]] = [
+            (_pixels(out, run), _caption(run)) for _, run in pictures
+        ]
         if original:
             first = (_read(out, original.get("file")), "") if r == 0 else (None, "")
             entries.insert(0, first)

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from reports.charts import Panel, Series
-from reports.numbers import describe, facet_label, facet_of, facets, hint, number
+from reports.numbers import describe, facet_label, facet_of, facets, hint, in_order, number
 from reports.study import Cell, Study
 
 FALLBACK = ("feature_error", "psnr", "ssim", "same_top1")
@@ -18,7 +18,8 @@ def panels(study: Study, measures: Mapping[str, Any]) -> list[Panel]:
     """Kept by facet; without kept measures (one seed), up to four numbers that single runs have."""
     if len(study.rows) < 2:
         return []
-    kept = facets(name for row in study.rows for cell in row.cells for name in cell.summary.get("measures") or {})
+    cells = [cell for row in study.rows for cell in row.cells]
+    kept = in_order({facet for cell in cells for facet in facets(cell.summary.get("measures") or {})})
     if kept:
         return [
             _panel(study, f"kept.{facet}", measures, title=facet_label(facet).capitalize(), share=True)
@@ -50,12 +51,16 @@ def _fallback(study: Study, measures: Mapping[str, Any]) -> list[str]:
     here |= {name for row in study.rows for cell in row.cells for name in cell.summary.get("measures") or {}}
     here.add("feature_error")
     first = [name for name in FALLBACK if name in here]
-    directed = (name for name, known in measures.items() if (known or {}).get("better") in ("higher", "lower"))
+    directed = (
+        name for name, known in measures.items() if (known or {}).get("better") in ("higher", "lower")
+    )
     rest = [name for name in directed if name in here and name not in first and not facet_of(name)]
     return [*first, *rest][:MOST_PANELS]
 
 
-def _panel(study: Study, name: str, measures: Mapping[str, Any], *, title: str | None, share: bool = False) -> Panel:
+def _panel(
+    study: Study, name: str, measures: Mapping[str, Any], *, title: str | None, share: bool = False
+) -> Panel:
     known = describe(name, measures)
     low, high = [*((measures.get(name) or {}).get("range") or [None, None]), None, None][:2]
     series = []
@@ -69,9 +74,9 @@ def _panel(study: Study, name: str, measures: Mapping[str, Any], *, title: str |
                 dots=[] if share else [run_numbers(cell, name) for cell in cells],
             )
         )
-    unit = "" if share or known["unit"] in ("", known["title"]) else known["unit"]
+    unit = "" if share or known["unit"] in ("ratio", known["title"]) else known["unit"]
     return Panel(
-        title=title or known["title"][:1].upper() + known["title"][1:],
+        title=title or known["label"][:1].upper() + known["label"][1:],
         layers=[row.name for row in study.rows],
         series=series,
         note="" if share else ", ".join(part for part in (unit, known["better"]) if part),

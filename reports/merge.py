@@ -100,7 +100,13 @@ def _copy_run(run: Json, folder: Path, out: Path, name: str, renamed: dict[Any, 
         return _copy(folder, out, named, moved)
 
     image = run.get("image")
-    entry = {**run, "id": ident, "source": name, "image": renamed.get(image, image), "files": copied(run.get("files") or {})}
+    entry = {
+        **run,
+        "id": ident,
+        "source": name,
+        "image": renamed.get(image, image),
+        "files": copied(run.get("files") or {}),
+    }
     if isinstance(entry["files"].get("record"), str):
         write_atomically(out / entry["files"]["record"], _json(entry))
     return entry
@@ -126,7 +132,9 @@ def _clear(out: Path) -> None:
     if not out.is_dir():
         raise RequestError(f"cannot merge into {out}: it is a file; --out names a folder")
     if not (out / REPORT).is_file() or not read_report(out).get("sources"):
-        raise RequestError(f"cannot merge into {out}: it holds something else; --out names a new or empty folder")
+        raise RequestError(
+            f"cannot merge into {out}: it holds something else; --out names a new or empty folder"
+        )
     earlier = read_report(out)
     for run in earlier["runs"]:
         if re.fullmatch(r"\w[\w.@,+-]*", str(run.get("id"))):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -42,7 +43,7 @@ def short(value: object) -> str:
 
 
 def percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.0f}\u202f%"
+    return "–" if share is None else f"{round(100 * share)}\u202f%".replace("-", "−")
 
 
 def seconds(value: object) -> str:
@@ -61,10 +62,17 @@ def facet_of(name: str) -> str:
     return facet if group in GROUPS else ""
 
 
-def facets(names: Iterable[str]) -> list[str]:
-    """The facets that have a kept share: luminance, colour, then octaves from coarse to fine."""
-    found = {facet_of(name) for name in names if name.startswith("kept.")}
-    return sorted(found, key=_facet_order)
+def facets(measures: Mapping[str, Any]) -> list[str]:
+    """The facets whose kept share is known: luminance, colour, then octaves from coarse to fine."""
+    found = {
+        facet_of(name) for name in measures if name.startswith("kept.") and number(measures[name]) is not None
+    }
+    return in_order(found)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Facets from coarse to fine."""
+    return sorted(names, key=_facet_order)
 
 
 def facet_label(facet: str) -> str:
@@ -80,19 +88,28 @@ def band_of(facet: str) -> str:
 
 
 def describe(name: str, measures: Mapping[str, Any]) -> dict[str, str]:
-    """Title, unit, range, direction and source of a number, as text for a label."""
-    known = measures.get(name) or (FEATURE_ERROR if name == "feature_error" else {})
-    title = str(known.get("title") or name.replace("_", " "))
-    unit = str(known.get("unit") or "")
-    low, high = [*(known.get("range") or [None, None]), None, None][:2]
+    """Label, title, unit, range, direction and source of a number, as text."""
+    group = name.partition(".")[0] if facet_of(name) else name
+    known = measures.get(name) or measures.get(group) or (FEATURE_ERROR if name == "feature_error" else {})
+    title = str(known.get("title") or group.replace("_", " "))
+    low, high = [*(known.get("range") or []), None, None][:2]
+    label = _label(title)
     return {
         "name": name,
+        "label": f"{group}, {facet_label(facet_of(name))}" if facet_of(name) else label,
         "title": title,
-        "unit": unit,
+        "unit": str(known.get("unit") or ""),
         "range": f"{'−∞' if low is None else short(low)} to {'∞' if high is None else short(high)}",
-        "better": {"higher": "higher is better", "lower": "lower is better"}.get(str(known.get("better")), ""),
+        "better": {"higher": "higher is better", "lower": "lower is better"}.get(
+            str(known.get("better")), ""
+        ),
         "source": str(known.get("source") or ""),
     }
+
+
+def _label(title: str) -> str:
+    """A title up to its first qualification: `SSIM to the photo (luminance)` → `SSIM to the photo`."""
+    return re.split(r" ?[,:;(=]| ‖", title, maxsplit=1)[0] or title
 
 
 def hint(description: Mapping[str, str]) -> str:

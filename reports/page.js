@@ -85,6 +85,7 @@ function fillCell(article, number) {
   }
   note.textContent = run ? run.note : "not run";
   note.hidden = !note.textContent;
+  note.classList.toggle("failed", Boolean(run?.failed));
   article.querySelector(".open").disabled = !run;
   const caption = article.querySelector("[data-role=caption]");
   caption.replaceChildren(numbersList(run?.caption ?? [], "caption"));
@@ -327,16 +328,20 @@ function fillWords() {
   byId("numbers-part").hidden = run.numbers.length === 0;
   fillNumbers(byId("sums"), cell.numbers);
   byId("sums-reading").textContent = cell.reading;
-  byId("sums-part").hidden = cell.numbers.length === 0 && !cell.reading;
-  const controls = Object.entries(cell.controls);
-  byId("controls-part").hidden = controls.length === 0;
-  byId("controls").replaceChildren(
-    ...controls.flatMap(([name, entries]) => [element("h4", {}, name), numbersList(entries)]),
-  );
+  byId("facets").replaceChildren(...(cell.facets ? [matrix(cell.facets)] : []));
+  byId("sums-part").hidden = cell.numbers.length === 0 && !cell.reading && !cell.facets;
   fillNumbers(byId("settings"), run.settings);
   byId("settings-part").hidden = run.settings.length === 0;
   byId("command").textContent = run.command;
   byId("command-part").hidden = !run.command;
+}
+
+function matrix({ heads, rows }) {
+  const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
+  const body = rows.map(([facet, ...values]) =>
+    element("tr", {}, element("th", { scope: "row" }, facet),
+      ...values.map((text) => element("td", { class: "number" }, text))));
+  return element("table", { class: "matrix" }, element("thead", {}, head), element("tbody", {}, ...body));
 }
 
 /* The curve of the loss's terms, logarithmic */

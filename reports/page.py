@@ -11,9 +11,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import charts, numbers
+from reports import charts
 from reports.files import PAGE, Json, read_report, write_atomically
-from reports.headline import panels
+from reports.payload import payload
 from reports.pictures import Album
 from reports.study import studies
 from reports.view import View
@@ -32,30 +32,31 @@ def write_page(out: Path) -> Path:
 
 def render(out: Path, report: Json) -> str:
     """The page of a report whose files lie in `out`, as HTML."""
-    album = Album(out)
-    shown = studies(report)
-    view = View(out, report, shown, album)
+    view = View(report, studies(report), Album(out))
     style = (HERE / "style.css").read_text(encoding="utf-8")
     script = (HERE / "page.js").read_text(encoding="utf-8")
-    return _environment().get_template("template.html").render(
-        report=report,
-        view=view,
-        studies=shown,
-        headline={study.key: panels(study, view.measures) for study in shown},
-        album=album,
-        style=Markup(style),
-        script=Markup(script),
-        policy=_policy(style, script),
-        data=_embedded(view.data()),
+    return (
+        _environment()
+        .get_template("template.html")
+        .render(
+            view=view,
+            contents=view.contents,
+            studies=view.studies,
+            style=Markup(style),
+            script=Markup(script),
+            policy=_policy(style, script),
+            data=_embedded(payload(out, view)),
+        )
     )
 
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(
-        short=numbers.short, percent=numbers.percent, seconds=numbers.seconds, facet_label=numbers.facet_label
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.globals.update(lines=charts.lines, marker=charts.marker, stacked=charts.stacked)
     return environment

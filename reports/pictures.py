@@ -34,7 +34,9 @@ class Level:
     shrink: int = 1
 
     def __str__(self) -> str:
-        finals = "inversions losslessly (PNG)" if self.final is None else f"inversions as {LOSSY} {self.final}"
+        finals = (
+            "inversions losslessly (PNG)" if self.final is None else f"inversions as {LOSSY} {self.final}"
+        )
         if not self.frames:
             return f"{finals}; snapshots left out for size"
         half = " at half size" if self.shrink > 1 else ""

@@ -37,11 +37,11 @@ def banner(report: Json) -> str:
     failed = len(report["runs"]) - finished
     status = report.get("status")
     if status == "running":
-        return f"Still running: {_count(finished, 'run')} finished. This file is rewritten as runs finish; reload it."
+        return f"Still running, {_count(finished, 'run')} finished. Reload the page to see more."
     if status == "interrupted":
         return f"Interrupted after {_count(finished, 'run')}. The same command with --resume goes on."
     if failed:
-        return f"{_count(failed, 'run')} of {len(report['runs'])} failed; the reasons stand in their places and below."
+        return f"{failed} of {_count(len(report['runs']), 'run')} failed; the reasons stand in their places."
     return ""
 
 
@@ -65,7 +65,8 @@ def sections(report: Json) -> list[tuple[str, Facts]]:
     for source in sources:
         name = f" · {source.get('name')}" if several else ""
         found.append((f"Network{name}", _network(source.get("subject") or {})))
-        found.append((f"Versions{name}", _flat(source.get("tool") or {}) + [("created", str(source.get("created") or "–"))]))
+        created = ("created", str(source.get("created") or "–"))
+        found.append((f"Versions{name}", [*_flat(source.get("tool") or {}), created]))
         found.append((f"Request{name}", _flat(source.get("request") or {})))
     photos = [(str(photo.get("name")), _digest(photo.get("sha256"))) for photo in report.get("images") or []]
     found.insert(1, ("Photos, by the digest of their pixels", photos))

@@ -103,7 +103,7 @@ def _study(key: str, subject: Json, members: set[str | None], report: Json) -> S
     return Study(
         key=key,
         subject=subject,
-        photos=[photo for photo in _list(report.get("images")) if photo.get("id") in used or members == {None}],
+        photos=[p for p in _list(report.get("images")) if p.get("id") in used or members == {None}],
         seeds=sorted({run["seed"] for run in inversions if isinstance(run.get("seed"), int)}),
         columns=columns,
         rows=_layer_rows(key, columns, inversions, summaries),

@@ -11,8 +11,8 @@ from typing import Any
 from reports.files import Json, read_report, write_atomically
 
 RUN = (
-    "id", "objective", "layer", "target", "target_index", "prior", "image", "seed", "steps", "seconds", "stopped",
-    "error", "device", "precision", "parameters", "feature_error",
+    "id", "objective", "layer", "target", "target_index", "prior", "image", "seed", "steps", "seconds",
+    "stopped", "error", "device", "precision", "parameters", "feature_error",
 )  # fmt: skip
 LAYER = ("layer", "prior", "depth", "type", "share", "reading")
 
@@ -39,7 +39,9 @@ def _csv(entries: Sequence[Json], fields: Sequence[str], mappings: Sequence[str]
     ]
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
-    writer.writerow([*fields, *(name if mapping == "measures" else f"{mapping}.{name}" for mapping, name in keys)])
+    writer.writerow(
+        [*fields, *(name if mapping == "measures" else f"{mapping}.{name}" for mapping, name in keys)]
+    )
     for entry in entries:
         values = [entry.get(field) for field in fields]
         values += [(entry.get(mapping) or {}).get(name) for mapping, name in keys]

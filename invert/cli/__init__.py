@@ -18,7 +18,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     try:
         return _command(words)(words)
-    except (InvertError, OSError, MemoryError, RuntimeError) as error:
+    except BrokenPipeError:
+        return 0
+    except Exception as error:
         if debug:
             raise
         message = " ".join(str(error).split()) or type(error).__name__
@@ -29,8 +31,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("invert: stopped at once; --resume goes on from what was finished", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        return 0
 
 
 def _command(words: list[str]) -> Command:

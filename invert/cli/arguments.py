@@ -63,10 +63,17 @@ def invert_parser() -> Parser:
     work.add_argument("--until", type=positive, metavar="E", help="stop a run at this feature error")
     work.add_argument("--patience", type=whole(1), metavar="N",
                       help="stop a run when nothing has improved by 1 %% for N steps")  # fmt: skip
+    work.add_argument("--views", type=whole(0), metavar="N",
+                      help="random views of the picture a step, 0 for none "
+                      "(default: 4 for classes and units, 0 for layers)")  # fmt: skip
     work.add_argument("--device", default="auto", metavar="auto|cpu|cuda[:N]|mps")
     work.add_argument("--precision", default="auto", metavar="auto|fp32|bf16")
+    work.add_argument("--controls", action="store_true",
+                      help="also invert the same layers with random weights")  # fmt: skip
     work.add_argument("--judge", metavar="MODEL", help="an independent network that judges the pictures")
     work.add_argument("--judge-weights", metavar="FILE")
+    work.add_argument("--photos", metavar="DIR",
+                      help="show the photos that drive a class or unit most and least")  # fmt: skip
     where = p.add_argument_group("what comes out")
     where.add_argument("--out", metavar="DIR", help="the folder for it (default: inversions/MODEL-WHEN)")
     where.add_argument("--resume", action="store_true", help="go on with what --out lacks")

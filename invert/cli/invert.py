@@ -48,7 +48,10 @@ def invert(words: list[str]) -> int:
         device=options.device,
         precision=options.precision,
         judge=options.judge,
+        controls=options.controls,
         judge_weights=options.judge_weights,
+        photos=options.photos,
+        views=options.views,
     )
     unused = set(request.settings) - set(request.prior)
     if unused:
@@ -57,7 +60,7 @@ def invert(words: list[str]) -> int:
     sweep = Sweep(request)
     with _stopping(sweep):
         page = _run(sweep, out, options.resume, quiet=options.quiet or options.json)
-    summary = sweep.report.content
+    summary = sweep.summary.content
     failed = [run for run in summary["runs"] if run["error"] is not None]
     if options.json:
         print(json.dumps(summary, ensure_ascii=False))

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from invert.sweep import Cell, CellFinished, CellStarted, CellStep, SweepEvent
+from invert.cells import Cell
+from invert.sweep import CellFinished, GroupStarted, GroupStep, PhotosScored, SweepEvent
 
 
 def show(events: Iterable[SweepEvent], cells: int, quiet: bool) -> Iterator[SweepEvent]:
@@ -56,15 +57,19 @@ def _bar(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
         task = progress.add_task("starting", total=cells, left="…")
         index, steps = 0, 1
         for event in events:
-            if isinstance(event, CellStarted):
-                index, steps = event.index, event.steps
+            if isinstance(event, PhotosScored):
+                progress.update(task, description=f"photo {event.done} of {event.total}")
+            elif isinstance(event, GroupStarted):
+                index, steps = event.index, event.cells[0].steps
                 clock.left(index)
-            elif isinstance(event, CellStep):
-                done = index + event.step / steps
+            elif isinstance(event, GroupStep):
+                cell, together = event.cells[0], len(event.cells)
+                more = f" and {together - 1} more" if together > 1 else ""
+                done = index + together * event.step / steps
                 progress.update(
                     task,
-                    description=f"{index + 1}/{cells} {title(event.cell)}  step {event.step}/{steps}"
-                    f"  {loss_name(event.cell)} {event.loss:.4g}",
+                    description=f"{index + 1}/{cells} {title(cell)}{more}  step {event.step}/{steps}"
+                    f"  {loss_name(cell)} {event.loss:.4g}",
                     completed=done,
                     left=clock.left(done),
                 )
@@ -77,7 +82,7 @@ def _lines(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
     clock = Clock(cells)
     index = 0
     for event in events:
-        if isinstance(event, CellStarted):
+        if isinstance(event, GroupStarted):
             index = event.index
             clock.left(index)
         elif isinstance(event, CellFinished):
@@ -90,7 +95,8 @@ def _lines(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
 def title(cell: Cell) -> str:
     what = cell.layer if cell.photo else f"{cell.layer}:{cell.target}" if cell.layer else cell.target
     photo = f" {cell.photo.id}" if cell.photo else ""
-    return f"{what} {cell.prior.name}{photo} seed {cell.seed}"
+    control = f", {cell.control}" if cell.control else ""
+    return f"{what} {cell.prior.name}{photo} seed {cell.seed}{control}"
 
 
 def loss_name(cell: Cell) -> str:
@@ -103,4 +109,5 @@ def finished(event: CellFinished) -> str:
         return f"{title(event.cell)}: failed: {record['error']}"
     error = record["feature_error"]
     score = "" if error is None else f"feature error {error:.4g}, "
-    return f"{title(event.cell)}: {score}{record['steps']} steps, {duration(record['seconds'])}"
+    missed = ", did not reach --until" if record["reached"] is False else ""
+    return f"{title(event.cell)}: {score}{record['steps']} steps, {duration(record['seconds'])}{missed}"

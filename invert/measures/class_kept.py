@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 from invert.measures.evidence import Evidence
@@ -29,3 +30,25 @@ class SameTop1(Measure):
         if evidence.logits is None or evidence.original_logits is None:
             return None
         return float(evidence.logits.argmax() == evidence.original_logits.argmax())
+
+
+class ClassDivergence(Measure):
+    """KL(photo ‖ inversion), in nats, between the network's class distributions; 0 where they agree.
+
+    Like `same_top1` it is the verdict of the network that was inverted.
+    """
+
+    name: ClassVar[str] = "class_divergence"
+    description: ClassVar[Description] = Description(
+        title="KL divergence of the class distribution from the photo's, for the network inverted",
+        unit="nats",
+        range=(0, math.inf),
+        better="lower",
+        source="Kullback and Leibler 1951, on the network's own softmax",
+    )
+
+    def __call__(self, evidence: Evidence) -> float | None:
+        if evidence.logits is None or evidence.original_logits is None:
+            return None
+        photo, inversion = evidence.original_logits.log_softmax(0), evidence.logits.log_softmax(0)
+        return float((photo.exp() * (photo - inversion)).sum())

@@ -115,12 +115,16 @@ def shares(energy: Energy) -> Numbers:
 
 
 def kept_map(row: RowEvidence, grid: int = 8) -> list[list[float | None]]:
-    """The share kept at each place of the picture, over all channels, row by row; null as in `shares`."""
+    """The share kept at each place of the picture, over all channels; null where nothing is shown."""
     mean = mean_photo(row.originals.shape[1:]).to(row.originals.device)
     photos = facets.tiles(row.originals - mean, grid)
     inversions = facets.tiles(row.images - mean, grid)
-    cells = [[shares(decompose(photos[y, x], inversions[y, x]))["kept"] for x in range(grid)] for y in range(grid)]
-    return [[value if value is not None and math.isfinite(value) else None for value in line] for line in cells]
+    cells = [
+        [shares(decompose(photos[y, x], inversions[y, x]))["kept"] for x in range(grid)] for y in range(grid)
+    ]
+    return [
+        [value if value is not None and math.isfinite(value) else None for value in line] for line in cells
+    ]
 
 
 def _spread(energy: Energy) -> Numbers:

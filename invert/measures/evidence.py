@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from invert.images import to_tensor
 from invert.protocols import Objective
 from invert.subjects import Subject
 
@@ -43,6 +44,17 @@ class Evidence:
     def original_logits(self) -> Tensor | None:
         return None if self.original is None else class_scores(self.subject, self.original)
 
+    @cached_property
+    def judge_logits(self) -> Tensor | None:
+        """The judge's output for the inversion, `(classes,)`; None without a judge."""
+        return None if self.judge is None else judge_scores(self.judge, self.image)
+
+    @cached_property
+    def judge_original_logits(self) -> Tensor | None:
+        if self.judge is None or self.original is None:
+            return None
+        return judge_scores(self.judge, self.original)
+
 
 @dataclass(frozen=True)
 class RowEvidence:
@@ -59,9 +71,19 @@ class RowEvidence:
     layer_share: float
     judge: Subject | None = None
 
+    def of_another_photo(self) -> RowEvidence:
+        """A control: each photo with the inversions of another photo's code, where nothing should be kept."""
+        return replace(self, originals=self.originals.roll(1, 0))
+
 
 def class_scores(subject: Subject, image: Tensor) -> Tensor | None:
-    """The network's output `(classes,)` for one image `(1, C, H, W)`; None where it is not one row a image."""
+    """The network's output `(classes,)` for one image `(1, C, H, W)`; None where it is no row."""
     with torch.no_grad():
         output = subject.logits(image).float()
     return output[0] if output.dim() == 2 else None
+
+
+def judge_scores(judge: Subject, image: Tensor) -> Tensor | None:
+    """A judge's output `(classes,)` for all of one image `(1, C, H, W)`, resized to what it takes."""
+    whole = to_tensor(image, judge.input_shape, interpolation=judge.interpolation)
+    return class_scores(judge, whole.to(judge.device))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -53,7 +54,7 @@ def _rings(height: int, width: int) -> dict[tuple[int, int], Tensor]:
     cycles_x = torch.fft.fftfreq(width) * width
     radius = torch.hypot(cycles_y[:, None], cycles_x[None, :])
     rings = {}
-    for low, high in zip(limits, limits[1:], strict=False):
+    for low, high in pairwise(limits):
         if low < high:
             inside = (radius >= low) & ((radius <= high) if high == nyquist else (radius < high))
             rings[low, high] = inside

@@ -80,7 +80,7 @@ class SSIM(Measure):
 
 
 def ssim(a: Tensor, b: Tensor) -> float:
-    """Mean SSIM of two images `(1, 1, H, W)` in [0, 1], windows inside the image only, population variances."""
+    """Mean SSIM of two images `(1, 1, H, W)` in [0, 1], windows inside the image only."""
     offsets = torch.arange(11, dtype=torch.float64, device=a.device) - 5
     window = torch.exp(-offsets.square() / (2 * 1.5**2))
     kernel = torch.outer(window, window)[None, None] / window.sum() ** 2

@@ -107,7 +107,7 @@ class Direction(Term):
 
     def __call__(self, image: Tensor, activations: Activations) -> Tensor:
         features = channels_first(activations[self.layer].float()).flatten(2)
-        direction = torch.tensor(self.direction, device=features.device)
+        direction = torch.tensor(self.direction, dtype=features.dtype, device=features.device)
         return -torch.einsum("bcn,c->bn", features, direction / direction.norm()).mean(1)
 
     def bind(self, subject: Subject) -> Direction:
@@ -125,7 +125,7 @@ class Direction(Term):
 
 
 def channels_first(features: Tensor) -> Tensor:
-    """`(B, C, H, W)` and `(B, C)` as they are (the latter with one position); tokens `(B, N, C)` as `(B, C, N)`."""
+    """`(B, C, H, W)` as it is, `(B, C)` as `(B, C, 1)`, tokens `(B, N, C)` as `(B, C, N)`."""
     if features.dim() == 2:
         return features[..., None]
     return features.movedim(-1, 1) if features.dim() == 3 else features

@@ -49,7 +49,7 @@ def find(name: str, size: tuple[int, int] | None) -> Network:
                 return _quietly(name, weights=weights, progress=True, **sized)
         except ValueError as error:
             raise RequestError(f"{name} with its published weights: {error}") from None
-        except (OSError, RuntimeError) as error:  # no connection; a file that is cut short
+        except Exception as error:  # no connection, a file that is cut short, a hash that differs
             raise online.unavailable(name, error) from error
 
     return Network(

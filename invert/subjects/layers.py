@@ -47,7 +47,7 @@ def main_layers(model: nn.Module, layers: Sequence[Layer]) -> tuple[str, ...]:
     - Where layers go by the names of the literature: each relu and pool of the convolutions and
       each fc; only the pools and fcs where that would be more than `MOST` (VGG).
     - Otherwise the network's blocks (modules of modules). The top-level ones, of which the heaviest
-      is opened as long as there are fewer than three or it holds over nine tenths of the weights;
+      is opened as long as there are fewer than three or it holds over four fifths of the weights;
       with what comes right before the first block (the stem) and the last layer with weights (the
       head). A network without blocks gives its layers, less norms, dropouts and the like. At most
       `MOST`, thinned evenly.
@@ -87,7 +87,7 @@ def _stages(model: nn.Module, layers: Sequence[Layer]) -> tuple[str, ...]:
     level = children("")
     while blocks := [layer for layer in level if is_block(layer)]:
         heaviest = max(blocks, key=lambda layer: weights[path(layer)])
-        if len(blocks) >= 3 and weights[path(heaviest)] <= 0.9 * weights[""]:
+        if len(blocks) >= 3 and weights[path(heaviest)] <= 0.8 * weights[""]:
             break
         at = level.index(heaviest)
         level[at : at + 1] = children(path(heaviest))

@@ -70,6 +70,7 @@ class Subject:
         self.crop = crop
         self.interpolation = interpolation
         self.device = _device(model) or torch.device("cpu")
+        self._constants: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
 
     def __repr__(self) -> str:
         size = " × ".join(map(str, self.input_shape))
@@ -97,8 +98,7 @@ class Subject:
             raise RequestError(
                 f"{self.name} takes (B, {self.input_shape[0]}, H, W), not {tuple(images.shape)}"
             )
-        mean = images.new_tensor(self.mean).view(1, -1, 1, 1)
-        std = images.new_tensor(self.std).view(1, -1, 1, 1)
+        mean, std = self._mean_and_std(images.device, images.dtype)
         return (images - mean) / std
 
     def activations(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
@@ -139,13 +139,13 @@ class Subject:
         Found by running the network once on grey images, so they are the modules that its forward
         pass calls. Raises `RequestError` where it does not take images of `input_shape`.
         """
-        grey = torch.full((2, *self.input_shape), 0.5, device=self.device, requires_grad=True)
         names = literature_names(self.model)
         taken = {path for path, _ in self.model.named_modules()}
         aliases = {path: alias for path, alias in names.items() if alias not in taken}
         size = " × ".join(map(str, self.input_shape))
         try:
-            with torch.enable_grad():
+            with torch.inference_mode(False), torch.enable_grad():
+                grey = torch.full((2, *self.input_shape), 0.5, device=self.device, requires_grad=True)
                 layers = trace(self.model, self.preprocess(grey), aliases)
         except InvertError:
             raise
@@ -207,6 +207,14 @@ class Subject:
                 spellings.setdefault(name, layer)
         spellings[OUTPUT] = next(layer for layer in self.layers if layer.name == OUTPUT)
         return spellings
+
+    def _mean_and_std(self, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """`(C, 1, 1)` each, kept on the device: copying them there would make every step wait."""
+        if (device, dtype) not in self._constants:
+            with torch.inference_mode(False):  # they will take part in gradients, whoever asked first
+                mean, std = torch.tensor([self.mean, self.std], device=device, dtype=dtype)[..., None, None]
+            self._constants[device, dtype] = mean, std
+        return self._constants[device, dtype]
 
     def _class_count(self) -> int:
         shape = self.layer(OUTPUT).shape

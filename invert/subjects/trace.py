@@ -9,7 +9,7 @@ the first goes by the bare name, the others by `name[1]` or `name[key]`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
@@ -80,8 +80,8 @@ def tensors(returned: Any, item: str = "") -> Iterator[tuple[str, Tensor]]:
 
 
 @contextmanager
-def hooked(model: nn.Module, modules: set[str] | None, hook: Hook) -> Iterator[None]:
-    """Within, `hook` hears of each call of `modules` (paths; None: all of them). Leaves no hook behind."""
+def hooked(model: nn.Module, modules: Iterable[str], hook: Hook) -> Iterator[None]:
+    """Within, `hook` hears of each call of `modules` (paths). Leaves no hook behind, whatever happens."""
     calls: Counter[str] = Counter()
 
     def listen(path: str) -> Callable[[nn.Module, Any, Any], None]:
@@ -93,9 +93,8 @@ def hooked(model: nn.Module, modules: set[str] | None, hook: Hook) -> Iterator[N
 
     handles = []
     try:
-        for path, module in model.named_modules():
-            if modules is None or path in modules:
-                handles.append(module.register_forward_hook(listen(path)))
+        for path in modules:
+            handles.append(model.get_submodule(path).register_forward_hook(listen(path)))
         yield
     finally:
         for handle in handles:
@@ -113,18 +112,20 @@ def trace(model: nn.Module, inputs: Tensor, aliases: Mapping[str, str]) -> tuple
     seen: list[tuple[Tap, bool, tuple[int, ...]]] = []
 
     def record(path: str, call: int, returned: Any) -> None:
-        for position, (item, tensor) in enumerate(tensors(returned)):
+        first = True
+        for item, tensor in tensors(returned):
             axis_and_fold = _batch_layout(tensor.shape, batch)
             if tensor.requires_grad and axis_and_fold is not None:
                 tap = Tap(path, call, item, *axis_and_fold)
-                seen.append((tap, position == 0, tuple(tap.value(returned, batch).shape[1:])))
-
-    # The gradient is asked for by name only, never taken: nothing is kept for it.
-    nothing = torch.empty(0)
-    with saved_tensors_hooks(lambda _: nothing, lambda _: nothing), hooked(model, None, record):
-        model(inputs)
+                seen.append((tap, first, tuple(tap.value(returned, batch).shape[1:])))
+                first = False
 
     kinds = {path: type(module).__name__ for path, module in model.named_modules()}
+    # The gradient is asked for by name only, never taken: nothing is kept for it.
+    nothing = torch.empty(0)
+    with saved_tensors_hooks(lambda _: nothing, lambda _: nothing), hooked(model, kinds, record):
+        model(inputs)
+
     calls = Counter(tap.module for tap, first, _ in seen if first)
     others = _other_paths(model)
     layers = []

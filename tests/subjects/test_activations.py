@@ -82,6 +82,12 @@ def test_each_call_of_a_reused_module_is_a_layer(resnet: Subject) -> None:
     torch.testing.assert_close(list(values.values()), expected)
 
 
+def test_values_survive_additions_in_place(resnet: Subject) -> None:
+    values = resnet.activations(torch.rand(1, 3, 64, 64), ["layer1.0.conv2", "layer1.0.bn2", "layer1.0"])
+    bn2 = resnet.model.layer1[0].bn2(values["layer1.0.conv2"])  # to which the block adds its input, in place
+    torch.testing.assert_close(values["layer1.0.bn2"], bn2)
+
+
 def test_the_gradient_reaches_the_image_past_an_in_place_module(reuser: Subject, images: Tensor) -> None:
     images.requires_grad_()
     values = reuser.activations(images, ["conv1", "relu:2", "output"])
@@ -155,6 +161,26 @@ class Swallows(nn.Module):
 def test_a_network_that_catches_errors_does_not_catch_the_end(images: Tensor) -> None:
     subject = wrap(Swallows(), size=8, mean=(0, 0, 0), std=(1, 1, 1))
     assert list(subject.activations(images, ["first"])) == ["first"]
+
+
+class Detached(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.detach(), 2 * x
+
+
+def test_the_bare_name_is_the_first_tensor_that_a_gradient_reaches(images: Tensor) -> None:
+    subject = wrap(Detached(), size=8, mean=(0, 0, 0), std=(1, 1, 1))
+    assert torch.equal(subject.logits(images), 2 * images)
+    assert subject.layer("output[1]") == subject.layer("output")
+
+
+def test_what_is_found_in_inference_mode_serves_gradients(images: Tensor) -> None:
+    subject = wrap(nn.Conv2d(3, 3, 1), size=8, mean=0.5, std=0.5)
+    with torch.inference_mode():
+        assert not subject.logits(images).requires_grad
+    images.requires_grad_()
+    subject.logits(images).sum().backward()
+    assert images.grad is not None
 
 
 def test_no_layers_no_work(reuser: Subject, images: Tensor) -> None:

@@ -54,11 +54,6 @@ def test_the_preprocessing_can_be_overridden() -> None:
     assert (subject.mean, subject.std) == ((0.5, 0.5, 0.5), (0.2, 0.2, 0.3))
 
 
-def test_a_vision_transformer_of_another_size() -> None:
-    subject = load("timm:vit_tiny_patch16_224", weights="random", size=64)
-    assert subject.layer("blocks.0").shape == (17, 192)
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -43,8 +43,9 @@ WRAPPINGS: dict[str, Callable[[State], Any]] = {
 }
 
 
-@pytest.mark.parametrize("wrapping", WRAPPINGS)
-@pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin"])
+@pytest.mark.parametrize(
+    ("wrapping", "suffix"), [*((name, ".pth") for name in WRAPPINGS), ("plain", ".pt"), ("plain", ".bin")]
+)
 def test_state_dicts_are_unwrapped(
     state: State, digest: str, tmp_path: Path, wrapping: str, suffix: str
 ) -> None:

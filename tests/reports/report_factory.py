@@ -1,4 +1,4 @@
-"""Builds folders as `invert` writes them, without a network: blurred and noisy photos stand for inversions."""
+"""Builds folders as `invert` writes them: blurred and noisy photos stand for inversions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 
 Json = dict[str, Any]
 
-HOSTILE = '<img src=x onerror="document.title=\'owned\'">&"\'</script><script>alert(1)</script>'
+HOSTILE = "<img src=x onerror=\"document.title='owned'\">&\"'</script><script>alert(1)</script>"
 FACETS = ("luminance", "colour", "cycles.1-4", "cycles.4-8", "cycles.8-16", "cycles.16-32", "cycles.32-64")
 PRIORS = ("dip", "tv", "none")
 
@@ -40,7 +40,7 @@ class Factory:
         save(picture, self.out / file)
         top5 = [
             {"index": 10 + n, "name": word, "probability": share}
-            for n, (word, share) in enumerate(zip(("suit", HOSTILE, "bow tie", "wig", "cloak"), shares(5)))
+            for n, (word, share) in enumerate(zip(("suit", HOSTILE, "bow tie", "wig", "cloak"), shares(5), strict=True))
         ]
         digest = f"{turn:02d}" * 32
         self.images.append({"id": ident, "name": name, "sha256": digest, "file": file, "top5": top5})
@@ -69,10 +69,17 @@ class Factory:
                             continue
                         error = "RuntimeError: out of memory" if (layer, prior, seed) == fail else None
                         run = self._run(
-                            objective="feature", layer=layer, prior=prior, seed=seed, image=photo["id"], error=error
+                            objective="feature",
+                            layer=layer,
+                            prior=prior,
+                            seed=seed,
+                            image=photo["id"],
+                            error=error,
                         )
                         if error is None:
-                            picture = inverted(Image.open(self.out / photo["file"]), depth / len(layers), p, seed)
+                            picture = inverted(
+                                Image.open(self.out / photo["file"]), depth / len(layers), p, seed
+                            )
                             self._pictures(run, picture, snapshots)
                             run["feature_error"] = 0.002 * (depth + 1) ** 2 * (1 + p) * (1 + 0.1 * seed)
                             run["measures"] = {
@@ -93,7 +100,12 @@ class Factory:
             for p, prior in enumerate(priors):
                 for seed in seeds:
                     run = self._run(
-                        objective="class", target=target, target_index=index, prior=prior, seed=seed, layer=None
+                        objective="class",
+                        target=target,
+                        target_index=index,
+                        prior=prior,
+                        seed=seed,
+                        layer=None,
                     )
                     picture = inverted(base_photo(self.side).rotate(30 * index), 0.6, p, seed)
                     self._pictures(run, picture, (100, 300))
@@ -107,7 +119,13 @@ class Factory:
         names = [photo["name"] for photo in self.images]
         report = {
             "schema": 1,
-            "tool": {"name": "invert", "version": "0.1.0", "python": "3.11.7", "torch": "2.13.0", "platform": "Linux"},
+            "tool": {
+                "name": "invert",
+                "version": "0.1.0",
+                "python": "3.11.7",
+                "torch": "2.13.0",
+                "platform": "Linux",
+            },
             "created": "2026-11-21T08:00:00Z",
             "status": self.status,
             "command": f"invert {self.model} --layer all --prior dip,tv,none --seeds 2",
@@ -116,7 +134,11 @@ class Factory:
                 "model": self.model,
                 "weights": "IMAGENET1K_V1",
                 "sha256": self.sha256,
-                "input": {"shape": [3, self.side, self.side], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
+                "input": {
+                    "shape": [3, self.side, self.side],
+                    "mean": [0.485, 0.456, 0.406],
+                    "std": [0.229, 0.224, 0.225],
+                },
                 "classes": 1000,
             },
             "images": self.images,
@@ -146,7 +168,8 @@ class Factory:
             "feature_error": None,
             "measures": {},
             "top5": None if failed else self._top5(),
-            "command": f"invert {self.model} --layer {known.get('layer')} --prior {known['prior']} --seed {known['seed']}",
+            "command": f"invert {self.model} --layer {known.get('layer')} --prior {known['prior']}"
+            f" --seed {known['seed']}",
             "files": {"image": None, "trace": None, "record": f"runs/{ident}/record.json", "snapshots": []},
             **known,
         }
@@ -155,11 +178,15 @@ class Factory:
 
     def _top5(self) -> list[Json]:
         words = (HOSTILE, "suit", "academic gown", "bow tie", "bell cote")
-        return [{"index": n, "name": word, "probability": p} for n, (word, p) in enumerate(zip(words, shares(5)))]
+        return [
+            {"index": n, "name": word, "probability": p} for n, (word, p) in enumerate(zip(words, shares(5), strict=True))
+        ]
 
     def _pictures(self, run: Json, picture: Image.Image, snapshots: Sequence[int]) -> None:
         folder = f"runs/{run['id']}"
-        noise = Image.fromarray(np.random.default_rng(run["seed"]).integers(90, 160, (self.side, self.side, 3), np.uint8))
+        noise = Image.fromarray(
+            np.random.default_rng(run["seed"]).integers(90, 160, (self.side, self.side, 3), np.uint8)
+        )
         save(picture, self.out / folder / "image.png")
         for step in snapshots:
             frame = Image.blend(noise, picture, step / 500)
@@ -212,8 +239,14 @@ def row_of(layer: str, prior: str, depth: int, p: int, ids: list[str], kept: boo
     if kept:
         measures["place_kept"] = 1.5 + depth
     reading = f"Keeps outlines and place to {depth + 2} px; leaves fine texture free." if kept else None
-    tiles = [[max(0.0, 0.9 - 0.12 * depth - 0.03 * x - 0.02 * y) for x in range(6)] for y in range(6)] if kept else None
-    controls = {"another photo": {"kept.luminance": 0.01}, "random weights": {"kept.luminance": 0.4}} if kept else {}
+    tiles = (
+        [[max(0.0, 0.9 - 0.12 * depth - 0.03 * x - 0.02 * y) for x in range(6)] for y in range(6)]
+        if kept
+        else None
+    )
+    controls = (
+        {"another photo": {"kept.luminance": 0.01}, "random weights": {"kept.luminance": 0.4}} if kept else {}
+    )
     return {
         "layer": layer,
         "prior": prior,
@@ -238,15 +271,20 @@ def descriptions(kept: bool) -> Json:
         "same_top1": describe("same top 1", "", [0, 1], "higher"),
     }
     for group in ("kept", "invented", "free", "shown", "recovered") if kept else ():
-        for facet in FACETS:
-            known[f"{group}.{facet}"] = describe(f"{group}, {facet}", "share", [0, 1], "neither")
+        known[group] = describe(f"{group}: a part of what is shown", "share of T", [0, 1], "neither")
     if kept:
         known["place_kept"] = describe("place kept", "px", [0, None], "lower")
     return known
 
 
 def describe(title: str, unit: str, span: list[float | None], better: str) -> Json:
-    return {"title": title, "unit": unit, "range": span, "better": better, "source": f"how {title} is computed, in one line"}
+    return {
+        "title": title,
+        "unit": unit,
+        "range": span,
+        "better": better,
+        "source": f"how {title} is computed, in one line",
+    }
 
 
 def shares(count: int) -> list[float]:

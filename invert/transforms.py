@@ -1,0 +1,113 @@
+"""Random views of an image: slightly shifted, enlarged, rotated and noisy.
+
+What drives a unit up from every view is a shape; what drives it up from one alone is a pattern of
+pixels that only this network sees. The same for every prior, because it stands between the image
+and the network.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from invert.errors import RequestError
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomViews:
+    """`count` random similarity crops of each image at each step; the loss is their mean.
+
+    A view shows a square-on part of `smallest_crop` to all of the picture's height and width,
+    somewhere within it, turned by up to `rotation` degrees either way, at the picture's full
+    size, with Gaussian noise of standard deviation `noise` (image units) on top. Beyond the
+    border the picture is reflected. The kind of transformations is Lucid's (Olah, Mordvintsev,
+    Schubert: "Feature Visualization", Distill 2017). Raises `RequestError` for a setting out of
+    range.
+    """
+
+    count: int = 4
+    smallest_crop: float = 0.7
+    rotation: float = 12.0
+    noise: float = 0.02
+
+    def __post_init__(self) -> None:
+        checks = {
+            f"views: count is {self.count}: it must be 1 or more": self.count >= 1,
+            f"views: smallest_crop is {self.smallest_crop}: it must be above 0 and at most 1": (
+                0 < self.smallest_crop <= 1
+            ),
+            f"views: rotation is {self.rotation}: it must lie between 0 and 180": 0 <= self.rotation <= 180,
+            f"views: noise is {self.noise}: it must be 0 or more": self.noise >= 0,
+        }
+        for problem, fine in checks.items():
+            if not fine:
+                raise RequestError(problem)
+
+    def start(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> Viewer:
+        """The transformation for one problem a seed, each with random numbers of its own."""
+        return Viewer(self, [torch.Generator(device).manual_seed(seed) for seed in seeds])
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Viewer:
+    """Views of B problems; the random numbers of one do not depend on the others."""
+
+    def __init__(self, settings: RandomViews, generators: list[torch.Generator]) -> None:
+        self.settings, self._generators = settings, generators
+
+    def generators(self) -> list[torch.Generator]:
+        """One a problem: what a checkpoint saves."""
+        return self._generators
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """`(B, C, H, W)` to `(B · count, C, H, W)`, the views of a problem in a row; differentiable."""
+        s = self.settings
+        if len(images) != len(self._generators):
+            raise ValueError(f"{len(images)} images for the views of {len(self._generators)} problems")
+        views = images.repeat_interleave(s.count, dim=0)
+        if s.smallest_crop < 1 or s.rotation > 0:
+            maps = torch.cat([self._similarities(g, images) for g in self._generators])
+            grid = F.affine_grid(maps, list(views.shape), align_corners=False)
+            views = F.grid_sample(views, grid, padding_mode="reflection", align_corners=False)
+        if s.noise > 0:
+            views = views + s.noise * torch.cat([self._noise(g, images) for g in self._generators])
+        return views
+
+    def _similarities(self, generator: torch.Generator, images: Tensor) -> Tensor:
+        """`(count, 2, 3)`: from a view's coordinates to the image's, both from −1 to 1."""
+        s = self.settings
+        height, width = images.shape[-2:]
+        drawn = torch.rand(s.count, 4, generator=generator, device=generator.device).to(images)
+        part = s.smallest_crop + (1 - s.smallest_crop) * drawn[:, 0]
+        angle = math.radians(s.rotation) * (2 * drawn[:, 1] - 1)
+        right, down = (1 - part) * (2 * drawn[:, 2] - 1), (1 - part) * (2 * drawn[:, 3] - 1)
+        cos, sin = part * angle.cos(), part * angle.sin()
+        across = torch.stack([cos, -sin * (height / width), right], dim=1)
+        along = torch.stack([sin * (width / height), cos, down], dim=1)
+        return torch.stack([across, along], dim=1)
+
+    def _noise(self, generator: torch.Generator, images: Tensor) -> Tensor:
+        shape = (self.settings.count, *images.shape[1:])
+        return torch.randn(shape, generator=generator, device=generator.device).to(images)
+
+
+def views_for(kind: str, asked: int | RandomViews | None) -> RandomViews | None:
+    """The views a run gets: those asked for (a number; 0 for none), else by the kind of its objective.
+
+    Classes and units get them. Features do not: they are compared place by place with a photo's.
+    """
+    if isinstance(asked, RandomViews):
+        return asked
+    if asked is None:
+        return None if kind == "feature" else RandomViews()
+    if asked < 0:
+        raise RequestError(f"views is {asked}: it must be 0 (none) or more")
+    return RandomViews(count=asked) if asked else None

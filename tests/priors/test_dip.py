@@ -1,0 +1,144 @@
+"""The deep image prior as a prior: its sizes, its settings, its randomness."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+import torch
+
+from invert.protocols import Canvas, Shape
+from priors.dip import DeepImagePrior
+
+LITTLE: dict[str, Any] = {
+    "channels": (4, 6),
+    "skip_channels": (2, 2),
+    "kernels_down": (5, 3),
+    "kernels_up": (5, 3),
+    "input_channels": 3,
+}
+
+
+def start(shape: Shape, seed: int = 0, **settings: Any) -> Canvas:
+    return DeepImagePrior(**settings).start(shape, torch.Generator().manual_seed(seed))
+
+
+def test_published_size_at_224() -> None:
+    canvas = start((1, 3, 224, 224))
+    assert sum(p.numel() for p in canvas.parameters()) == 2_606_763
+    assert canvas.get_buffer("z").shape == (1, 32, 256, 256)
+
+
+@pytest.mark.parametrize(
+    ("side", "scales", "canvas"),
+    [
+        (6, 1, 8),
+        (28, 3, 32),
+        (32, 3, 32),
+        (64, 4, 64),
+        (128, 5, 128),
+        (192, 5, 192),
+        (224, 6, 256),
+        (299, 6, 320),
+    ],
+)
+def test_scales_follow_the_size(side: int, scales: int, canvas: int) -> None:
+    assert DeepImagePrior().scales(side, side) == scales
+    assert start((1, 1, side, side), channels=(2,) * 6).get_buffer("z").shape[-1] == canvas
+
+
+@pytest.mark.parametrize("preset", ["paper", "maximisation"])
+@pytest.mark.parametrize("shape", [(1, 3, 32, 32), (2, 1, 28, 28), (1, 3, 37, 50), (1, 3, 6, 6)], ids=str)
+def test_images_have_the_shape_and_range_asked_for(shape: Shape, preset: str) -> None:
+    image = start(shape, **DeepImagePrior.presets[preset])()
+    assert image.shape == shape
+    assert image.min() >= 0
+    assert image.max() <= 1
+
+
+def test_problems_do_not_influence_each_other() -> None:
+    alone, both = start((1, 3, 16, 16), **LITTLE), start((2, 3, 16, 16), **LITTLE)
+    torch.testing.assert_close(both()[:1], alone(), rtol=0, atol=0)
+    assert not torch.equal(*both().detach())
+    both()[0].sum().backward()
+    reached = [
+        any(p.grad is not None and p.grad.any() for p in both.get_submodule(f"networks.{b}").parameters())
+        for b in range(2)
+    ]
+    assert reached == [True, False]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.03])
+def test_the_same_generator_gives_the_same_images(noise: float) -> None:
+    state = torch.random.get_rng_state()
+    first, again = (start((1, 3, 16, 16), input_noise=noise, **LITTLE) for _ in range(2))
+    for _ in range(3):
+        assert torch.equal(first(), again())
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert not torch.equal(first(), start((1, 3, 16, 16), seed=1, input_noise=noise, **LITTLE)())
+
+
+def test_input_noise_is_for_training_only() -> None:
+    canvas = start((1, 3, 16, 16), input_noise=0.03, **LITTLE)
+    assert not torch.equal(canvas(), canvas())
+    canvas.eval()
+    assert torch.equal(canvas(), canvas())
+    still = start((1, 3, 16, 16), **LITTLE)
+    assert torch.equal(canvas(), still.eval()())
+
+
+def test_declared_generators_are_those_of_the_noise() -> None:
+    assert start((2, 3, 16, 16), **LITTLE).generators() == []
+    canvas = start((2, 3, 16, 16), input_noise=0.03, **LITTLE)
+    states = [generator.get_state() for generator in canvas.generators()]
+    assert len(states) == 2
+    image = canvas()
+    for generator, state in zip(canvas.generators(), states, strict=True):
+        generator.set_state(state)
+    assert torch.equal(canvas(), image)
+
+
+def test_noise_of_a_problem_does_not_depend_on_the_batch() -> None:
+    alone = start((1, 3, 16, 16), input_noise=0.03, **LITTLE)
+    both = start((2, 3, 16, 16), input_noise=0.03, **LITTLE)
+    for _ in range(2):
+        assert torch.equal(alone(), both()[:1])
+
+
+def test_fast_and_plain_draw_the_same_image() -> None:
+    fast, plain = (start((1, 3, 40, 40), fast=fast) for fast in (True, False))
+    torch.testing.assert_close(fast(), plain(), rtol=0, atol=1e-4)
+
+
+def test_settings_survive_json() -> None:
+    prior = DeepImagePrior(**DeepImagePrior.presets["maximisation"])
+    assert DeepImagePrior(**json.loads(json.dumps(dataclasses.asdict(prior)))) == prior
+
+
+def test_paper_preset_is_the_published_schedule() -> None:
+    paper = DeepImagePrior(**DeepImagePrior.presets["paper"])
+    assert (paper.steps, paper.learning_rate, paper.warmup, paper.decay) == (3100, 1e-3, 0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"input_channels": 0}, "at least 1"),
+        ({"input_scale": 0.0}, "above 0"),
+        ({"input_noise": -1.0}, "at least 0"),
+        ({"channels": ()}, "one number a scale"),
+        ({"channels": (16, 32)}, "must have 2 entries"),
+        ({"skip_channels": (4, 4, 4, 4, 4, -1)}, "at least 0"),
+        ({"kernels_up": (7, 7, 5, 5, 3, 2)}, "odd, from 1 to 7"),
+        ({"kernels_down": (9, 7, 5, 5, 3, 3)}, "odd, from 1 to 7"),
+        ({"upsampling": "cubic"}, "nearest or bilinear"),
+        ({"padding": "circular"}, "zero or reflection"),
+    ],
+    ids=str,
+)
+def test_a_wrong_setting_is_one_line(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        DeepImagePrior(**settings)
+    assert "\n" not in str(error.value)

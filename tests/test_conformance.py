@@ -1,0 +1,52 @@
+"""Every registered plug-in keeps what it promises. A new one is tested by being registered."""
+
+from __future__ import annotations
+
+import pytest
+
+import invert
+from invert import registry
+from invert.testing import check_measure, check_objective, check_prior, tiny_subject
+
+EXAMPLES = {
+    "feature": lambda cls: cls("conv", tiny_subject().image(default_photo())),
+    "class": lambda cls: cls(2),
+    "probability": lambda cls: cls("class 2"),
+    "channel": lambda cls: cls("conv", 3),
+    "neuron": lambda cls: cls("conv", 3),
+    "direction": lambda cls: cls("relu", tuple(range(8))),
+}
+
+
+def default_photo() -> str:
+    from invert.photos import default_photo
+
+    return str(default_photo())
+
+
+@pytest.mark.parametrize("name", registry.names("invert.priors"))
+@pytest.mark.parametrize("shape", [(2, 3, 32, 32), (2, 1, 33, 47)], ids=["colour", "grey, odd size"])
+def test_prior(name: str, shape: tuple[int, int, int, int]) -> None:
+    check_prior(invert.prior(name), shape)
+
+
+@pytest.mark.parametrize(
+    "name, preset",
+    [(name, preset) for name, cls in registry.working("invert.priors").items() for preset in cls.presets],
+)
+def test_preset(name: str, preset: str) -> None:
+    check_prior(invert.prior(name, preset=preset))
+
+
+@pytest.mark.parametrize("name", registry.names("invert.objectives"))
+def test_objective(name: str) -> None:
+    check_objective(EXAMPLES[name](registry.get("invert.objectives", name)), tiny_subject())
+
+
+@pytest.mark.parametrize("name", registry.names("invert.measures"))
+def test_measure(name: str) -> None:
+    check_measure(registry.get("invert.measures", name))
+
+
+def test_nothing_built_in_is_broken() -> None:
+    assert [plugin for group in registry.GROUPS for plugin in registry.broken(group)] == []
