@@ -132,7 +132,7 @@ def _check_independent(prior: Prior, shape: Shape) -> None:
     parameters = [p for p in canvas.parameters() if p.requires_grad]
     image = canvas()
     total = image.square().flatten(1).sum(1) + canvas.penalty(image)
-        both, one, rest = (
+    both, one, rest = (
         torch.autograd.grad(part, parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
         for part in (total.sum(), total[0], total[1:].sum())
     )

@@ -51,13 +51,14 @@ class Contents:
 
     def film(self, run: Json) -> list[tuple[Any, str]]:
         """The snapshots that the page holds, as step and key."""
-        return [(step, key) for step, key in self._films[self.number(run)] if key and self._there(key)]
+        frames = [(step, self._there(key)) for step, key in self._films[self.number(run)]]
+        return [(step, key) for step, key in frames if key]
 
     def agreement(self, cell: Cell, photo: Any) -> str | None:
         return self._there(self._agreements.get((cell.key, photo)))
 
     def _there(self, key: str | None) -> str | None:
-        return key if key in self.album.uris else None
+        return self.album.there(key)
 
     def _film(self, run: Json) -> list[tuple[Any, str | None]]:
         snapshots = [shot for shot in _files(run).get("snapshots") or [] if isinstance(shot, dict)]

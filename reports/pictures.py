@@ -58,15 +58,17 @@ LEVELS = (
 class Album:
     """Collects the pictures a page names, then encodes them all at one level.
 
-    `add` and `film` hand out keys at once; after `encode`, `uris` holds what could be read and
-    fits. A key that is not in it is a picture the page has to do without.
+    `add` and `film` hand out keys at once. After `encode`, `uris` holds what could be read and
+    fits, each picture once; `there` tells by which key, or that the page has to do without.
     """
 
     directory: Path
     budget: int = BUDGET
     uris: dict[str, str] = field(default_factory=dict)
     level: Level = LEVELS[0]
+    _same: dict[str, str] = field(default_factory=dict)
     _keys: dict[Path, str] = field(default_factory=dict)
+    _first: dict[str, str] = field(default_factory=dict)
     _exact: list[Path] = field(default_factory=list)
     _finals: list[Path] = field(default_factory=list)
     _films: list[list[Path]] = field(default_factory=list)
@@ -98,8 +100,8 @@ class Album:
         uri = _agreement(tuple((str(file), *_stamp(file)) for file in known))
         if uri is None:
             return None
-        key = f"a{sum(name.startswith('a') for name in self.uris)}"
-        self.uris[key] = uri
+        key = f"a{len(self._same)}"
+        self._hold(key, uri)
         return key
 
     def encode(self) -> None:
@@ -112,7 +114,17 @@ class Album:
         for file, options in self._plan(self.level):
             uri = _uri(str(file), *_stamp(file), *options)
             if uri is not None:
-                self.uris[self._keys[file]] = uri
+                self._hold(self._keys[file], uri)
+
+    def there(self, key: str | None) -> str | None:
+        """The key under which `uris` holds the picture; None where it is missing or left out."""
+        return self._same.get(key) if key else None
+
+    def _hold(self, key: str, uri: str) -> None:
+        # Layers share evidence of the original, and a run's last snapshot may be its result.
+        first = self._first.setdefault(uri, key)
+        self._same[key] = first
+        self.uris[first] = uri
 
     def _plan(self, level: Level) -> list[tuple[Path, tuple[int | None, int]]]:
         exact = [(file, (None, 1)) for file in self._exact]
@@ -175,15 +187,20 @@ def _uri(file: str, _changed: int, _size: int, quality: int | None, shrink: int)
 @lru_cache(maxsize=1024)
 def _agreement(stamps: tuple[tuple[str, int, int], ...]) -> str | None:
     try:
-        stack = []
-        for file, *_ in stamps:
-            with Image.open(file) as opened:
-                stack.append(np.asarray(opened.convert("RGB"), dtype=np.float32) / 255)
-        spread = np.sqrt(np.stack(stack).var(axis=0, ddof=1).mean(axis=-1, keepdims=True))
+        return _encode(agreement_map([file for file, *_ in stamps]), 75)
     except Exception:  # unreadable, or pictures of different sizes
         return None
+
+
+def agreement_map(files: Sequence[str]) -> Image.Image:
+    """Standard deviation over pictures, place by place: light where they agree, dark where they differ."""
+    stack = []
+    for file in files:
+        with Image.open(file) as opened:
+            stack.append(np.asarray(opened.convert("RGB"), dtype=np.float32) / 255)
+    spread = np.sqrt(np.stack(stack).var(axis=0, ddof=1).mean(axis=-1, keepdims=True))
     share = np.clip(spread / LARGEST_SPREAD, 0, 1)
-    return _encode(Image.fromarray(np.uint8(AGREE + share * (DIFFER - AGREE))), 75)
+    return Image.fromarray(np.uint8(AGREE + share * (DIFFER - AGREE)))
 
 
 def _encode(picture: Image.Image, quality: int | None) -> str:

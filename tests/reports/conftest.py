@@ -94,9 +94,11 @@ def visit(browser: Any) -> Iterator[Callable[..., Opened]]:
         opened.page.on("dialog", lambda dialog: opened.problems.append(f"dialog: {dialog.message}"))
         opened.page.on(
             "request",
-            lambda request: request.url.split("#")[0] == address
-            or request.url.startswith("data:")
-            or opened.problems.append(f"request: {request.url}"),
+            lambda request: (
+                request.url.split("#")[0] == address
+                or request.url.startswith("data:")
+                or opened.problems.append(f"request: {request.url}")
+            ),
         )
         opened.page.goto(address)
         return opened

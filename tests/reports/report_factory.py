@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,9 @@ class Factory:
         save(picture, self.out / file)
         top5 = [
             {"index": 10 + n, "name": word, "probability": share}
-            for n, (word, share) in enumerate(zip(("suit", HOSTILE, "bow tie", "wig", "cloak"), shares(5), strict=True))
+            for n, (word, share) in enumerate(
+                zip(("suit", HOSTILE, "bow tie", "wig", "cloak"), shares(5), strict=True)
+            )
         ]
         digest = f"{turn:02d}" * 32
         self.images.append({"id": ident, "name": name, "sha256": digest, "file": file, "top5": top5})
@@ -179,7 +182,8 @@ class Factory:
     def _top5(self) -> list[Json]:
         words = (HOSTILE, "suit", "academic gown", "bow tie", "bell cote")
         return [
-            {"index": n, "name": word, "probability": p} for n, (word, p) in enumerate(zip(words, shares(5), strict=True))
+            {"index": n, "name": word, "probability": p}
+            for n, (word, p) in enumerate(zip(words, shares(5), strict=True))
         ]
 
     def _pictures(self, run: Json, picture: Image.Image, snapshots: Sequence[int]) -> None:
@@ -210,6 +214,7 @@ class Factory:
         (self.out / folder / "record.json").write_text(json.dumps(run), encoding="utf-8")
 
 
+@cache
 def base_photo(side: int) -> Image.Image:
     with cbook.get_sample_data("grace_hopper.jpg") as stream, Image.open(stream) as opened:
         return opened.convert("RGB").crop((40, 20, 500, 480)).resize((side, side), Image.Resampling.LANCZOS)

@@ -120,7 +120,14 @@ def test_next_goes_through_the_cells(page):
 def test_looking_closer_tells_everything_of_a_run(page):
     open_cell(page)
     text = page.locator("#closer").inner_text()
-    for told in ("learning_rate", "16, 32, 64", "feature error", "another photo", "academic gown", "500 steps"):
+    for told in (
+        "learning_rate",
+        "16, 32, 64",
+        "feature error",
+        "another photo",
+        "academic gown",
+        "500 steps",
+    ):
         assert told in text
     assert page.locator("#evidence img").count() == 2
     assert page.locator("#curve path.line").count() == 1

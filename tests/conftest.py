@@ -1,0 +1,39 @@
+"""What tests share: where the shared folder is, and a network of one's own in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+OWN_NETWORK = """
+from collections import OrderedDict
+from torch import nn
+
+SIZE, MEAN, STD = 32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+CLASSES = ("cat", "dog", "house cat", "golf ball")
+
+def net():
+    return nn.Sequential(OrderedDict(
+        conv=nn.Conv2d(3, 8, 5, stride=2, padding=2), relu=nn.ReLU(inplace=True),
+        pool=nn.AdaptiveAvgPool2d(4), flatten=nn.Flatten(), fc=nn.Linear(128, 4),
+    ))
+"""
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real weights and photos beside the checkout; the test is skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"there is no {SHARED}")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def own_network(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A small network in a file, as MODEL: layers conv, relu, pool, fc; 32 px; four classes."""
+    file = tmp_path_factory.mktemp("own") / "network.py"
+    file.write_text(OWN_NETWORK)
+    return f"{file}:net"

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+import invert
+from invert.transforms import RandomViews, views_for
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(3))
+
+
+def test_a_view_of_everything_unturned_is_the_image_itself(images: torch.Tensor) -> None:
+    views = RandomViews(count=2, smallest_crop=1.0, rotation=0.0, noise=0.0).start([0, 1])(images)
+    assert torch.equal(views, images.repeat_interleave(2, dim=0))
+
+
+def test_the_similarity_that_changes_nothing_changes_nothing(images: torch.Tensor) -> None:
+    views = RandomViews(count=1, smallest_crop=1.0, rotation=1e-9, noise=0.0).start([0, 1])(images)
+    assert torch.allclose(views, images, atol=1e-5)
+
+
+def test_a_turn_of_a_picture_that_is_not_square_keeps_its_proportions() -> None:
+    """A disc stays a disc: rotation is in pixels, not in coordinates that are stretched with the sides."""
+    y, x = torch.meshgrid(torch.arange(24) - 11.5, torch.arange(48) - 23.5, indexing="ij")
+    disc = ((x**2 + y**2) < 8**2).float().expand(1, 3, 24, 48).contiguous()
+    for seed in range(4):
+        turned = RandomViews(count=1, smallest_crop=1.0, rotation=30.0, noise=0.0).start([seed])(disc)
+        assert (turned - disc)[..., 12:36].abs().mean() < 0.04
+
+
+def test_views_are_seeded_and_new_at_each_call(images: torch.Tensor) -> None:
+    one, same, other = (RandomViews().start(seeds) for seeds in ([5, 6], [5, 6], [7, 8]))
+    first, second = one(images), one(images)
+    assert first.shape == (8, 3, 24, 32)
+    assert torch.equal(first, same(images))
+    assert not torch.equal(first, second)
+    assert not torch.equal(first, other(images))
+
+
+def test_the_views_of_a_problem_do_not_depend_on_those_beside_it(images: torch.Tensor) -> None:
+    together = RandomViews().start([5, 6])(images)
+    alone = RandomViews().start([6])(images[1:])
+    assert torch.allclose(together[4:], alone, atol=1e-6)
+
+
+def test_views_draw_from_no_global_state(images: torch.Tensor) -> None:
+    before = torch.get_rng_state()
+    RandomViews().start([0, 1])(images)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_views_are_differentiable_and_stay_inside_the_range(images: torch.Tensor) -> None:
+    images.requires_grad_()
+    views = RandomViews(count=16, noise=0.0).start([0, 1])(images)
+    assert 0 <= float(views.detach().min()) and float(views.detach().max()) <= 1
+    (gradient,) = torch.autograd.grad(views[:16].sum(), images)
+    assert (gradient[0] > 0).float().mean() > 0.9
+    assert not gradient[1].any(), "the views of one image are not those of another"
+
+
+def test_generators_resume_where_they_were(images: torch.Tensor) -> None:
+    viewer = RandomViews().start([0, 1])
+    viewer(images)
+    states = [g.get_state() for g in viewer.generators()]
+    expected = viewer(images)
+    again = RandomViews().start([9, 9])
+    for generator, state in zip(again.generators(), states, strict=True):
+        generator.set_state(state)
+    assert torch.equal(again(images), expected)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"count": 0}, {"smallest_crop": 0.0}, {"smallest_crop": 1.1}, {"rotation": -1}, {"noise": -1}]
+)
+def test_settings_out_of_range_are_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(invert.RequestError):
+        RandomViews(**settings)  # type: ignore[arg-type]
+
+
+def test_views_are_on_for_classes_and_units_alone() -> None:
+    assert views_for("feature", None) is None
+    assert views_for("class", None) == views_for("unit", None) == RandomViews()
+    assert views_for("class", 0) is None
+    assert views_for("feature", 2) == RandomViews(count=2)
+    with pytest.raises(invert.RequestError, match="0 .none. or more"):
+        views_for("class", -1)

@@ -1,0 +1,146 @@
+"""`merge` puts finished reports on one page, and loses and mixes up nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import reports
+from invert.errors import RequestError
+from reports.study import studies
+
+
+def read(out: Path):
+    return json.loads((out / "report.json").read_text(encoding="utf-8"))
+
+
+def test_priors_of_two_reports_stand_side_by_side(make, tmp_path):
+    a = make("a").feature(("conv1", "fc6"), priors=("dip",)).write()
+    b = make("b").feature(("conv1", "fc6"), priors=("tv",)).write()
+    page = reports.merge([a, b], tmp_path / "merged")
+    assert page == tmp_path / "merged" / "report.html"
+    (study,) = studies(read(tmp_path / "merged"))
+    assert [column.label for column in study.columns] == ["dip", "tv"]
+    assert [row.name for row in study.rows] == ["conv1", "fc6"]
+    assert all(len(cell.runs) == 2 and cell.summary for cell in study.cells())
+    assert len(study.photos) == 1  # the same pixels
+
+
+def test_the_same_cell_in_two_reports_becomes_two_columns(make, tmp_path):
+    a = make("a").feature(("conv1",), priors=("tv",)).write()
+    b = make("b").feature(("conv1",), priors=("tv", "dip")).write()
+    reports.merge([a, b], tmp_path / "merged")
+    (study,) = studies(read(tmp_path / "merged"))
+    assert [column.label for column in study.columns] == ["tv · a", "tv · b", "dip"]
+
+
+def test_two_networks_become_two_studies(make, tmp_path, visit):
+    a = make("a").feature(("conv1",)).write()
+    b = make("b", model="alexnet", sha256="cd" * 32).feature(("conv1",)).write()
+    reports.merge([a, b], tmp_path / "merged")
+    page = visit(tmp_path / "merged")
+    assert page.locator("h1").inner_text() == "What squeezenet1_1 and alexnet keep"
+    assert page.locator("[data-study]").count() == 2
+
+
+def test_every_file_is_copied(inversions, gallery, tmp_path):
+    merged = tmp_path / "merged"
+    reports.merge([inversions, gallery], merged)
+    report = read(merged)
+    assert len(report["runs"]) == len(read(inversions)["runs"]) + len(read(gallery)["runs"])
+    assert len({run["id"] for run in report["runs"]}) == len(report["runs"])
+    for run in report["runs"]:
+        if run["error"] is None:
+            named = [run["files"]["image"], run["files"]["trace"], run["files"]["record"]]
+            named += [shot["file"] for shot in run["files"]["snapshots"]]
+            assert all((merged / name).is_file() for name in named)
+            assert all(name.startswith(f"runs/{run['id']}/") for name in named)
+            assert json.loads((merged / run["files"]["record"]).read_text(encoding="utf-8")) == run
+    known = {run["id"] for run in report["runs"]}
+    assert all(set(row["runs"]) <= known for row in report["layers"])
+
+
+def test_folders_of_one_name_do_not_collide(make, tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "y").mkdir()
+    a = make("x/out").feature(("conv1",), priors=("dip",)).write()
+    b = make("y/out").feature(("conv1",), priors=("dip",)).write()
+    reports.merge([a, b], tmp_path / "merged")
+    assert [source["name"] for source in read(tmp_path / "merged")["sources"]] == ["out", "out_2"]
+    assert len(list((tmp_path / "merged" / "runs").iterdir())) == 4
+
+
+def test_merging_again_replaces_the_earlier_merge(make, tmp_path):
+    a = make("a").feature(("conv1",), priors=("dip",)).write()
+    b = make("b").feature(("conv1",), priors=("tv",)).write()
+    merged = tmp_path / "merged"
+    reports.merge([a, b], merged)
+    reports.merge([b], merged)
+    assert [run["prior"] for run in read(merged)["runs"]] == ["tv", "tv"]
+    assert len(list((merged / "runs").iterdir())) == 2
+
+
+def test_a_merged_report_merges(make, tmp_path):
+    a = make("a").feature(("conv1",), priors=("dip",)).write()
+    b = make("b").feature(("conv1",), priors=("tv",)).write()
+    c = make("c").feature(("conv1",), priors=("none",)).write()
+    reports.merge([a, b], tmp_path / "ab")
+    reports.merge([tmp_path / "ab", c], tmp_path / "abc")
+    (study,) = studies(read(tmp_path / "abc"))
+    assert [column.label for column in study.columns] == ["dip", "tv", "none"]
+
+
+def test_one_report_into_its_own_folder_is_drawn_again(make):
+    out = make().feature(("conv1",)).write()
+    before = (out / "report.json").read_bytes()
+    assert reports.merge([out], out) == out / "report.html"
+    assert (out / "report.json").read_bytes() == before
+
+
+def test_files_outside_a_report_are_not_taken(make, tmp_path):
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    factory = make("a").feature(("conv1",), priors=("dip",), seeds=(0,))
+    factory.runs[0]["files"]["image"] = "../secret.png"
+    factory.runs[0]["files"]["trace"] = str(tmp_path / "secret.png")
+    reports.merge([factory.write()], tmp_path / "merged")
+    files = read(tmp_path / "merged")["runs"][0]["files"]
+    assert files["image"] is None
+    assert files["trace"] is None
+
+
+@pytest.mark.parametrize("ident", ["../../escaped", "..", "a/../../.."])
+def test_hostile_ids_stay_inside(make, tmp_path, ident):
+    factory = make("a").feature(("conv1",), priors=("dip",), seeds=(0,))
+    factory.runs[0]["id"] = ident
+    out = factory.write()
+    merged = tmp_path / "deep" / "merged"
+    reports.merge([out], merged)
+    reports.merge([out], merged)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a", "deep"]
+    assert [entry.name for entry in (tmp_path / "deep").iterdir()] == ["merged"]
+
+
+def test_what_cannot_be_merged_is_refused_in_a_line(make, tmp_path):
+    out = make("a").feature(("conv1",)).write()
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("years of work", encoding="utf-8")
+    requests = [([empty], "m"), ([tmp_path / "absent"], "m"), ([], "m"), ([out, out], "m")]
+    requests += [([out], "other"), ([out, out], "a"), ([out], "other/thesis.txt")]
+    for directories, name in requests:
+        with pytest.raises(RequestError) as raised:
+            reports.merge(directories, tmp_path / name)
+        assert "\n" not in str(raised.value)
+    assert (other / "thesis.txt").read_text(encoding="utf-8") == "years of work"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"runs": 3}', '{"schema": 2, "runs": []}'])
+def test_what_is_no_report_is_refused_in_a_line(tmp_path, content):
+    (tmp_path / "report.json").write_text(content, encoding="utf-8")
+    with pytest.raises(RequestError) as raised:
+        reports.write_page(tmp_path)
+    assert "\n" not in str(raised.value)

@@ -1,0 +1,118 @@
+"""Inversions from the library, on every kind of network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import invert
+from invert import registry
+from invert.photos import default_photo
+from invert.run import Problem, learning_rate
+from invert.testing import tiny_subject
+
+PRIORS = registry.names("invert.priors")
+
+ONE_CHANNEL = """
+from torch import nn
+def net():
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2),
+        nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(16 * 256, 4),
+    )
+"""
+
+
+def one_channel_network(folder: Path) -> invert.Subject:
+    (folder / "net.py").write_text(ONE_CHANNEL)
+    return invert.load(f"{folder / 'net.py'}:net", size=32, mean=(0.5,), std=(0.5,))
+
+
+@pytest.fixture(scope="module")
+def subjects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[invert.Subject, str]]:
+    """A network of each troublesome kind, and a middle layer of it."""
+    return {
+        "vision transformer": (invert.load("timm:vit_tiny_patch16_224", "random"), "blocks.3"),
+        "one channel, 32 px": (one_channel_network(tmp_path_factory.mktemp("own")), "3"),
+        "in-place and reused ReLUs": (invert.load("resnet18", "random"), "layer2.0.relu:2"),
+    }
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+@pytest.mark.parametrize("kind", ["vision transformer", "one channel, 32 px", "in-place and reused ReLUs"])
+def test_a_middle_layer_of_any_network_inverts(
+    subjects: dict[str, tuple[invert.Subject, str]], kind: str, prior: str
+) -> None:
+    subject, layer = subjects[kind]
+    result = invert.run(
+        subject, invert.FeatureMatch(layer, default_photo()), prior, steps=6, precision="fp32"
+    )
+    assert result.image.shape == (1, *subject.input_shape)
+    assert float(result.loss.min()) < float(result.loss[0])
+    assert result.feature_error is not None
+    assert result.feature_error <= float((result.loss + result.penalty)[0])
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_the_same_seed_gives_the_same_bits(prior: str) -> None:
+    objective = invert.FeatureMatch("relu", default_photo())
+    one, same, other = (
+        invert.run(tiny_subject(), objective, prior, steps=4, seed=seed) for seed in (3, 3, 4)
+    )
+    assert torch.equal(one.image, same.image)
+    assert torch.equal(one.loss, same.loss)
+    assert not torch.equal(one.image, other.image)
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_seeds_solved_together_end_where_they_end_alone(prior: str) -> None:
+    problem = Problem.pose(tiny_subject(), invert.FeatureMatch("relu", default_photo()), prior)
+    *_, together = problem.optimisation([0, 1], 5, precision="fp32")
+    *_, alone = problem.optimisation([1], 5, precision="fp32")
+    torch.testing.assert_close(together.best[1], alone.best[0], rtol=0, atol=1e-4)
+
+
+def test_the_published_generator_has_its_published_size() -> None:
+    subject = invert.load("alexnet", "random")
+    problem = Problem.pose(subject, invert.FeatureMatch("fc6", default_photo()), "dip")
+    assert problem.optimisation([0], 1).parameters == 2_606_763
+
+
+def test_a_run_that_reaches_until_says_so() -> None:
+    objective = invert.FeatureMatch("conv", default_photo())
+    result = invert.run(tiny_subject(), objective, "none", steps=300, until=0.1, precision="fp32")
+    assert result.stopped == "until"
+    assert result.feature_error == pytest.approx(float(result.loss[-1]), rel=1e-4)
+    assert result.feature_error <= 0.1
+
+
+def test_a_result_shows_itself_and_escapes_names() -> None:
+    result = invert.run(tiny_subject(), invert.FeatureMatch("relu", default_photo()), "none", steps=1)
+    page = result._repr_html_()
+    assert page.count("data:image/png;base64,") == 2
+    assert "features at relu" in page
+
+
+def test_a_layer_that_is_zero_has_nothing_to_match() -> None:
+    subject = tiny_subject()
+    subject.model.conv.weight.data.zero_()  # type: ignore[union-attr, operator]
+    subject.model.conv.bias.data.fill_(-1)  # type: ignore[union-attr, operator]
+    with pytest.raises(invert.RequestError, match="zero everywhere"):
+        invert.run(subject, invert.FeatureMatch("relu", default_photo()), "none", steps=1)
+
+
+def test_the_rate_climbs_and_falls_as_the_prior_says() -> None:
+    prior = invert.prior("none", learning_rate=0.1, warmup=0.2, decay=0.1)
+    rates = [learning_rate(prior, step / 100) for step in range(101)]
+    assert max(rates) == pytest.approx(0.1)
+    assert rates.index(max(rates)) == 20
+    assert rates[0] < 0.002
+    assert rates[-1] == pytest.approx(0.01)
+
+
+def test_the_global_random_state_is_left_alone() -> None:
+    before = torch.get_rng_state()
+    invert.run(tiny_subject(), invert.FeatureMatch("relu", default_photo()), "dip", steps=1)
+    assert torch.equal(before, torch.get_rng_state())
