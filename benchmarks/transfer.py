@@ -28,7 +28,8 @@ def main() -> None:
     classes = options.classes.split(",") if options.classes else common_classes(subject, judge)
     priors = options.prior.split(",")
     settings = parse_assignments(options.assignments)
-    print(f"{options.model} draws, {options.judge} ({judge.weights}) judges: rank among {len(judge.classes or ())}")
+    among = len(judge.classes or ())
+    print(f"{options.model} draws, {options.judge} ({judge.weights}) judges: rank among {among}")
     width = max(map(len, classes)) + 2
     print("class".ljust(width) + "".join(f"{prior:>16}" for prior in priors), flush=True)
     ranks: dict[str, list[float]] = {prior: [] for prior in priors}
@@ -75,7 +76,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--views", type=int)
-    parser.add_argument("--set", action="append", default=[], dest="assignments", metavar="PRIOR.SETTING=VALUE")
+    parser.add_argument("--set", action="append", default=[], dest="assignments", metavar="PRIOR.NAME=VALUE")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, help="where to keep the pictures")
     return parser.parse_args()

@@ -1,6 +1,6 @@
 """Measure the mean photo of a folder of pictures, as `invert/measures/mean_photo.json` holds it.
 
-    python examples/mean_photo.py ../shared/photos/train > invert/measures/mean_photo.json
+python examples/mean_photo.py ../shared/photos/train > invert/measures/mean_photo.json
 """
 
 from __future__ import annotations

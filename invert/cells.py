@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from invert import photos
 from invert.errors import RequestError
 from invert.objectives import Channel, ClassScore, FeatureMatch, Neuron
 from invert.protocols import Objective, Prior
-from invert.records import slug
+from invert.records import slug, unique
 from invert.request import Request
 from invert.run import default_prior
 from invert.subjects import Subject
@@ -50,8 +50,14 @@ class Cell:
     request: Request
 
 
-def plan(request: Request, subject: Subject, pictures: list[Photo]) -> Iterator[Cell]:
+def plan(request: Request, subject: Subject, pictures: list[Photo]) -> list[Cell]:
     """The cells of a request, seeds innermost. Raises `RequestError` for a name that is not there."""
+    cells = list(_cells(request, subject, pictures))
+    # Names can be alike: ImageNet has two classes called crane.
+    return [replace(c, id=i) for c, i in zip(cells, unique(cell.id for cell in cells), strict=True)]
+
+
+def _cells(request: Request, subject: Subject, pictures: list[Photo]) -> Iterator[Cell]:
     layers = _layers(request, subject)
     targets = list(_targets(request, subject))
     yield from _inversions(request, layers, pictures, None)
@@ -91,13 +97,8 @@ def choose_photos(request: Request, subject: Subject) -> list[Photo]:
     if (request.classes or request.unit) and not request.layer:
         return []
     paths = photos.expand(request.image) if request.image else [photos.default_photo()]
-    chosen: list[Photo] = []
-    for path in paths:
-        name = slug(path.stem)
-        taken = {photo.id for photo in chosen}
-        photo_id = name if name not in taken else f"{name}-{len(chosen)}"
-        chosen.append(Photo(photo_id, str(path), subject.image(path)))
-    return chosen
+    ids = unique(slug(path.stem) for path in paths)
+    return [Photo(i, str(path), subject.image(path)) for i, path in zip(ids, paths, strict=True)]
 
 
 def parse_unit(text: str) -> Channel | Neuron:
@@ -148,8 +149,10 @@ def _targets(
     request: Request, subject: Subject
 ) -> Iterator[tuple[Objective, str | None, str, dict[str, tuple[str, ...]]]]:
     for index in _classes(request, subject):
-        name = subject.classes[index] if subject.classes else str(index)
-        text = str(index) if "," in name else name
+        names = subject.classes or ()
+        name = names[index] if names else str(index)
+        means_it = name[:1].isalpha() and "," not in name and names.count(name) == 1
+        text = name if means_it else str(index)
         yield ClassScore(index), None, name, {"layer": (), "classes": (text,), "unit": ()}
     for text in request.unit:
         objective = parse_unit(text).bind(subject)
@@ -168,5 +171,5 @@ def _layers(request: Request, subject: Subject) -> list[str]:
 
 def _classes(request: Request, subject: Subject) -> list[int]:
     if request.classes == ("all",):
-        return list(range(len(subject.classes or ())))
+        return list(range(subject.class_count()))
     return list(dict.fromkeys(subject.class_index(name) for name in request.classes))

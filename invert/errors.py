@@ -22,6 +22,12 @@ class RunError(InvertError, RuntimeError):
     """The request was sound, but it failed while running (exit status 1)."""
 
 
+def one_line(error: BaseException) -> str:
+    """What went wrong, in one line: our own errors in their words, others with their type."""
+    text = " ".join(str(error).split())
+    return text if text and isinstance(error, InvertError) else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
 def unknown(kind: str, name: str, known: Iterable[str], hint: str = "") -> RequestError:
     """The error for a name that is not there, with the nearest names that are."""
     known = [str(k) for k in known]

@@ -16,8 +16,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as F
+from torch.nn import functional as F
 
 from invert.errors import RequestError
 
@@ -92,7 +91,7 @@ def to_tensor(
     """
     channels, height, width = shape
     image = _with_channels(_pixels(photo), channels)
-    return _fit(image, height, width, crop, InterpolationMode(interpolation)).clamp(0, 1)[None]
+    return _fit(image, height, width, crop, interpolation).clamp(0, 1)[None]
 
 
 def to_png(image: Tensor) -> bytes:
@@ -142,8 +141,10 @@ def _checked(image: Tensor) -> Tensor:
         raise RequestError(
             f"an image is (H, W, C) as an array or (C, H, W) as a tensor, not {tuple(image.shape)}"
         )
-    if not image.is_floating_point():
-        image = F.convert_image_dtype(image, torch.float32) if image.dtype != torch.bool else image.float()
+    if not image.is_floating_point() and image.dtype != torch.bool:
+        if image.dtype.itemsize > 2:
+            raise RequestError(f"an image of whole numbers has 8 or 16 bits a value, not {image.dtype}")
+        image = image.float() / torch.iinfo(image.dtype).max
     image = image.float()
     if not bool(image.isfinite().all()):
         raise RequestError("the image holds NaN or infinity")
@@ -168,17 +169,22 @@ def _with_channels(image: Tensor, channels: int) -> Tensor:
     raise RequestError(f"the image has {have} channels and the network takes {channels}")
 
 
-def _fit(image: Tensor, height: int, width: int, crop: float, mode: InterpolationMode) -> Tensor:
+def _fit(image: Tensor, height: int, width: int, crop: float, interpolation: str) -> Tensor:
     """`image` resized to cover `height` × `width` divided by `crop`, and its centre cut out."""
     short = min(image.shape[-2:])
     longest = int(LONGEST * short * max(height, width) / min(height, width))
-    image = F.center_crop(image, [min(side, longest) for side in image.shape[-2:]])
+    image = _centre(image, [min(side, longest) for side in image.shape[-2:]])
     scale = max(round(height / crop) / image.shape[-2], round(width / crop) / image.shape[-1])
     size = [max(height, round(image.shape[-2] * scale)), max(width, round(image.shape[-1] * scale))]
     if size != list(image.shape[-2:]):
-        image = F.resize(image, size, interpolation=mode, antialias=True)
-    cut: Tensor = F.center_crop(image, [height, width])
-    return cut
+        image = F.interpolate(image[None], size, mode=interpolation, antialias=True)[0]
+    return _centre(image, [height, width])
+
+
+def _centre(image: Tensor, size: list[int]) -> Tensor:
+    """The middle `size` (height, width) of `image`, which is no smaller."""
+    top, left = (round((have - keep) / 2) for have, keep in zip(image.shape[-2:], size, strict=True))
+    return image[..., top : top + size[0], left : left + size[1]]
 
 
 def _decoded(picture: Image.Image) -> Image.Image:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
-from collections.abc import Callable, Mapping
+import secrets
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -49,26 +52,36 @@ class Folder:
     def close(self) -> None:
         self._lock.release()
 
-    def run_folder(self, run_id: str) -> Path:
-        return self.out / "runs" / run_id
-
     def request(self) -> dict[str, Any] | None:
-        """The request that made this folder, or None where none did."""
-        return read_json(self.out / "request.json")
+        """The request that made this folder, or None where it is new.
+
+        Raises `RequestError` where the folder holds a report that no request says the origin of.
+        """
+        request = read_json(self.out / "request.json")
+        if request is None and any((self.out / name).exists() for name in ("report.json", "runs")):
+            raise RequestError(
+                f"{self.out} holds a report and no request.json that made it: choose another --out"
+            )
+        return request
 
     def write_request(self, request: Mapping[str, Any]) -> None:
-        write_json(self.out / "request.json", request)
+        """The first file of a folder to be written."""
+        self._write("request.json", as_json(request))
 
-    def write_report(self, report: Mapping[str, Any]) -> Path:
-        return write_json(self.out / "report.json", report)
+    def write_report(self, report: Mapping[str, Any]) -> None:
+        self._write("report.json", as_json(report))
 
     def record(self, run_id: str) -> dict[str, Any] | None:
-        """The record of a run, or None where it has none: then the run is not finished."""
-        return read_json(self.run_folder(run_id) / "record.json")
+        """The record of a run, or None where it has none, or one whose picture is gone."""
+        record = read_json(self.out / "runs" / run_id / "record.json")
+        if record is None or record.get("id") != run_id:
+            return None
+        image = record["files"]["image"]
+        return record if image is None or (self.out / image).is_file() else None
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """The last file of a run to be written."""
-        write_json(self.run_folder(record["id"]) / "record.json", record)
+        self._write(f"runs/{record['id']}/record.json", as_json(record))
 
     def write_trace(self, run_id: str, loss: Tensor, penalty: Tensor) -> str:
         trace = {
@@ -76,61 +89,73 @@ class Folder:
             "loss": [_short(value) for value in loss.tolist()],
             "penalty": [_short(value) for value in penalty.tolist()],
         }
-        return self._relative(write_json(self.run_folder(run_id) / "trace.json", trace, indent=None))
+        return self._write(f"runs/{run_id}/trace.json", as_json(trace, indent=None))
 
     def write_image(self, path: str, image: Tensor) -> str:
         """Save one image `(1, C, H, W)` in [0, 1] as 8-bit PNG under OUT; gives back `path`."""
-        write_whole(self.out / path, lambda file: file.write(images.to_png(image)))
-        return path
+        return self._write(path, images.to_png(image))
 
     def write_checkpoint(self, run_id: str, state: dict[str, Tensor], seeds: list[int]) -> None:
-        content = safetensors.torch.save(state, {"seeds": json.dumps(seeds)})
-        write_whole(self._checkpoint(run_id), lambda file: file.write(content))
+        content = safetensors.torch.save(state, _checkpoint_of(seeds))
+        self._write(_checkpoint(run_id), content)
 
     def checkpoint(self, run_id: str, seeds: list[int]) -> dict[str, Tensor] | None:
-        """The state of these seeds when the run was last left off, or None."""
-        path = self._checkpoint(run_id)
+        """The state of these seeds when the run was last left off, or None where this version left none."""
+        path = self.out / _checkpoint(run_id)
         if not path.exists():
             return None
         try:
             with safetensors.safe_open(path, framework="pt") as file:
-                if (file.metadata() or {}).get("seeds") == json.dumps(seeds):
+                if file.metadata() == _checkpoint_of(seeds):
                     return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (safetensors.SafetensorError, OSError):
             pass
         return None
 
     def drop_checkpoint(self, run_id: str) -> None:
-        self._checkpoint(run_id).unlink(missing_ok=True)
+        (self.out / _checkpoint(run_id)).unlink(missing_ok=True)
 
-    def _checkpoint(self, run_id: str) -> Path:
-        return self.run_folder(run_id) / "checkpoint.safetensors"
+    def tidy(self) -> None:
+        """Remove what a run that was killed had written half of."""
+        for part in self.out.rglob(".*.part"):
+            part.unlink(missing_ok=True)
 
-    def _relative(self, path: Path) -> str:
-        return path.relative_to(self.out).as_posix()
+    def _write(self, path: str, content: bytes) -> str:
+        """Write a file under OUT; gives back `path`. A link on the way that leads out of OUT is not followed."""
+        target = self.out / path
+        if not target.parent.resolve().is_relative_to(self.out.resolve()):
+            raise WriteError(f"{target.parent} leads out of {self.out}, where nothing may be written")
+        write_whole(target, content)
+        return path
 
 
-def write_whole(path: Path, write: Callable[[Any], object]) -> Path:
+def write_whole(path: Path, content: bytes) -> Path:
     """Write a file beside `path`, flush it to disk, and rename it: it appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("xb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(beside).chmod(0o666 & ~_umask())
-        Path(beside).replace(path)
+        beside.replace(path)
+        _flush_names(path.parent)
     except OSError as error:
         raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        Path(beside).unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
     return path
 
 
-def write_json(path: Path, value: Any, indent: int | None = 1) -> Path:
+def as_json(value: Any, indent: int | None = 1) -> bytes:
+    """`value` as a file of JSON. A name that is no Unicode keeps its bytes, as escapes."""
     text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
-    return write_whole(path, lambda file: file.write(text.encode()))
+    return text.encode("utf-8", "backslashreplace")
+
+
+def write_json(path: Path, value: Any) -> Path:
+    return write_whole(path, as_json(value))
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -148,6 +173,18 @@ def slug(text: str) -> str:
     return clean if clean == text else f"{clean or 'x'}-{sha256(text.encode()).hexdigest()[:6]}"
 
 
+def unique(names: Iterable[str]) -> list[str]:
+    """`names`, with a number behind those that were there before; whether letters are large is no difference."""
+    found: dict[str, str] = {}
+    for name in names:
+        candidate, count = name, 1
+        while candidate.casefold() in found:
+            count += 1
+            candidate = f"{name}-{count}"
+        found[candidate.casefold()] = candidate
+    return list(found.values())
+
+
 def digest(tensor: Tensor) -> str:
     """SHA-256 of a tensor's values in fp32, with its shape."""
     array = tensor.detach().float().cpu().contiguous()
@@ -158,7 +195,22 @@ def _short(value: float) -> float | None:
     return float(f"{value:.6g}") if abs(value) < float("inf") else None
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _checkpoint(run_id: str) -> str:
+    return f"runs/{run_id}/checkpoint.safetensors"
+
+
+def _checkpoint_of(seeds: list[int]) -> dict[str, str]:
+    """What a checkpoint has to be of to be gone on from: other versions may compute other bits."""
+    return {"seeds": json.dumps(seeds), "versions": f"invert {version('invert')}, torch {version('torch')}"}
+
+
+def _flush_names(folder: Path) -> None:
+    """Flush a folder's list of names, so that files survive a power cut in the order they were renamed."""
+    if sys.platform == "win32":  # a folder cannot be opened there
+        return
+    with suppress(OSError):  # nor can it be flushed on every file system
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -40,15 +41,6 @@ class Request:
     def as_json(self) -> dict[str, Any]:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
-    def differences(self, other: dict[str, Any]) -> list[str]:
-        """What differs from the request that a folder was made with, in words."""
-        mine = self.as_json()
-        return [
-            f"{name} was {other.get(name)!r}, now {mine[name]!r}"
-            for name in mine
-            if mine[name] != other.get(name)
-        ]
-
     def command(self) -> str:
         """The command line that asks for this."""
         words = ["invert", self.model]
@@ -77,3 +69,12 @@ class Request:
     def only(self, **changes: Any) -> Request:
         """The same request, narrowed to one of its runs."""
         return replace(self, **changes)
+
+
+def differences(asked: Mapping[str, Any], made_by: Mapping[str, Any]) -> list[str]:
+    """What differs from the request that a folder was made with, in words."""
+    return [
+        f"{name} was {made_by.get(name)!r}, now {value!r}"
+        for name, value in asked.items()
+        if value != made_by.get(name)
+    ]

@@ -17,7 +17,7 @@ from invert.devices import choose_precision
 from invert.errors import RequestError, RunError
 from invert.measures import Evidence, measure_run
 from invert.optimise import Event, Optimisation, Precision, Stopped
-from invert.protocols import Canvas, Objective, Prior
+from invert.protocols import MOST_STEPS, Canvas, Objective, Prior
 from invert.redirect import redirect_dead_relus
 from invert.settings import make_prior
 from invert.subjects import Subject
@@ -92,7 +92,7 @@ def run(
     views of the image a step looks at, 0 for the image itself; by default 4 for classes and units
     and none for features. The same call with the same seed on the same device gives the same bits.
     Raises `RequestError` for a request that cannot be met, such as a layer that is not there, and
-    `RunError` for a class or unit that no gradient reaches.
+    `RunError` for a class or unit that no gradient reaches, or a loss that is never finite.
     """
     problem = Problem.pose(subject, objective, prior, judge=judge, views=views)
     optimisation = problem.optimisation([seed], steps, until=until, patience=patience, precision=precision)
@@ -150,7 +150,7 @@ class Problem:
         return Optimisation(
             canvas,
             lambda image: self.loss(image, viewer),
-            steps=_positive("steps", self.prior.steps if steps is None else steps),
+            steps=_checked_steps(self.prior.steps if steps is None else steps),
             rate=lambda fraction: learning_rate(self.prior, fraction),
             until=until,
             patience=patience,
@@ -183,14 +183,20 @@ class Problem:
     def results(self, stopped: Event, optimisation: Optimisation, seeds: Sequence[int]) -> list[Result]:
         """A result a seed, with every registered measure."""
         assert isinstance(stopped, Stopped)
-        return [self._result(stopped, optimisation, b, seed) for b, seed in enumerate(seeds)]
+        return [self.result(stopped, optimisation, b, seed) for b, seed in enumerate(seeds)]
 
     def evidence(self, image: Tensor) -> Evidence:
         target = getattr(self.objective, "target", None)
         index = target if isinstance(target, int) else None
         return Evidence(self.subject, self.objective, image, self.original, index, self.judge)
 
-    def _result(self, stopped: Stopped, optimisation: Optimisation, b: int, seed: int) -> Result:
+    def result(self, stopped: Stopped, optimisation: Optimisation, b: int, seed: int) -> Result:
+        """The result of problem b. Raises `RunError` where its loss was not finite from the first step."""
+        if stopped.reasons[b] == "not finite" and stopped.best_steps[b] == 0:
+            raise RunError(
+                f"{self.objective} was not finite at any step, so there is no image to keep: "
+                "check the network, or lower the prior's learning_rate"
+            )
         image = stopped.best[b : b + 1]
         measures = measure_run(self.evidence(image))
         done = stopped.steps[b]
@@ -204,7 +210,7 @@ class Problem:
             penalty=stopped.penalty[:done, b],
             steps=done,
             seconds=stopped.seconds,
-            stopped=stopped.reasons[b],
+            stopped=self._reason(stopped, b),
             parameters=optimisation.parameters,
             objective=str(self.objective),
             prior=self.prior,
@@ -213,6 +219,12 @@ class Problem:
             precision=optimisation.precision,
             views=self.views,
         )
+
+    def _reason(self, stopped: Stopped, b: int) -> str:
+        """Why problem b stopped; `did not move` for a class or unit whose loss was the same all along."""
+        loss = stopped.loss[: stopped.steps[b], b]
+        still = self.objective.kind != "feature" and len(loss) > 1 and bool((loss == loss[0]).all())
+        return "did not move" if still else stopped.reasons[b]
 
 
 class Together(Canvas):
@@ -253,10 +265,10 @@ def learning_rate(prior: Prior, fraction: float) -> float:
     return prior.learning_rate * (prior.decay + (1 - prior.decay) * remaining)
 
 
-def _positive(what: str, number: int) -> int:
-    if number < 1:
-        raise RequestError(f"{what} is {number}: it must be 1 or more")
-    return number
+def _checked_steps(steps: int) -> int:
+    if not 1 <= steps <= MOST_STEPS:
+        raise RequestError(f"steps is {steps}: it must lie between 1 and {MOST_STEPS:,}")
+    return steps
 
 
 def _data_url(image: Tensor) -> str:

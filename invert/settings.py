@@ -10,7 +10,7 @@ from typing import Any
 
 from invert import registry
 from invert.errors import RequestError, unknown
-from invert.protocols import Prior
+from invert.protocols import MOST_STEPS, Prior
 
 
 def make_prior(name: str, *, preset: str | None = None, **settings: Any) -> Prior:
@@ -103,7 +103,7 @@ def _scalar(value: Any, kind: type) -> Any:
 
 def _schedule_problem(prior: Prior) -> str | None:
     checks: Mapping[str, bool] = {
-        f"steps is {prior.steps}: it must be 1 or more": prior.steps >= 1,
+        f"steps is {prior.steps}: it must lie between 1 and {MOST_STEPS:,}": 1 <= prior.steps <= MOST_STEPS,
         f"learning_rate is {prior.learning_rate}: it must be above 0": prior.learning_rate > 0,
         f"warmup is {prior.warmup}: it must lie between 0 and 1": 0 <= prior.warmup <= 1,
         f"decay is {prior.decay}: it must be above 0 and at most 1": 0 < prior.decay <= 1,

@@ -14,6 +14,7 @@ from torch import Tensor
 from torchvision.transforms.functional import to_tensor
 
 from invert.cells import RANDOM_WEIGHTS, Cell, Photo
+from invert.errors import one_line
 from invert.measures import RowEvidence, describe, measure_row
 from invert.measures.decomposition import kept_map
 from invert.measures.reading import reading
@@ -25,7 +26,10 @@ Record = dict[str, Any]
 
 
 class Summary:
-    """What `report.json` holds, and the files it names; written anew with every record."""
+    """What `report.json` holds, and the files it names; written anew with every record.
+
+    It begins with the records that are in the folder, so that a run which is resumed shows all it has.
+    """
 
     def __init__(
         self,
@@ -38,6 +42,8 @@ class Summary:
     ) -> None:
         self.request, self.subject, self.judge = request, subject, judge
         self.pictures, self.cells, self.folder = pictures, cells, folder
+        self.records = {cell.id: record for cell in cells if (record := folder.record(cell.id)) is not None}
+        self._rows: dict[tuple[str, str], dict[str, Any]] = {}
         for photo in pictures:
             folder.write_image(f"images/{photo.id}.png", photo.pixels)
         self.content: dict[str, Any] = {
@@ -64,43 +70,60 @@ class Summary:
             "controls": [],
             "layers": [],
         }
+        for layer, prior in dict.fromkeys((c.layer, c.prior.name) for c in cells if c.photo):
+            assert layer is not None
+            self._complete(layer, prior, None)
+        self._write()
 
     def add(self, cell: Cell, record: Record) -> None:
-        """Take a record in, and the rows that it completes."""
-        self.content["controls" if cell.control else "runs"].append(record)
-        if cell.layer is not None and cell.photo is not None:
+        """Take a record in, and the row that it completes."""
+        self.records[cell.id] = record
+        if cell.layer is not None and cell.photo:
             self._complete(cell.layer, cell.prior.name, cell.control)
-        self.folder.write_report(self.content)
+        self._write()
 
-    def finish(self, interrupted: bool) -> None:
-        failed = any(run["error"] is not None for run in self.content["runs"])
-        self.content["status"] = "interrupted" if interrupted else "failed" if failed else "done"
+    def finish(self) -> None:
+        """Say how it ended, as far as it came."""
+        reached = [self.records.get(cell.id, {}).get("stopped", "interrupted") for cell in self.cells]
+        unfinished = "interrupted" in reached
+        self.content["status"] = "interrupted" if unfinished else "failed" if self.failures() else "done"
+        self._write()
+
+    def failures(self) -> dict[str, str]:
+        """What failed, and why: runs by their id, and rows that could not be measured."""
+        rows = {f"{row['layer']} {row['prior']}": row["error"] for row in self._rows.values()}
+        failed = {i: record["error"] for i, record in self.records.items()} | rows
+        return {name: error for name, error in failed.items() if error is not None}
+
+    def _write(self) -> None:
+        for part, control in (("runs", None), ("controls", RANDOM_WEIGHTS)):
+            cells = [cell for cell in self.cells if cell.control == control]
+            self.content[part] = [self.records[cell.id] for cell in cells if cell.id in self.records]
+        keys = dict.fromkeys((cell.layer, cell.prior.name) for cell in self.cells)
+        self.content["layers"] = [self._rows[key] for key in keys if key in self._rows]
         self.folder.write_report(self.content)
 
     def _complete(self, layer: str, prior: str, control: str | None) -> None:
-        ids = [
-            c.id
-            for c in self.cells
-            if (c.layer, c.prior.name, c.control) == (layer, prior, control) and c.photo
-        ]
-        recorded = {run["id"]: run for run in self.content["controls" if control else "runs"]}
-        if not all(i in recorded for i in ids):
+        """Measure a row once all its runs are there, or the controls of a row that is measured."""
+        wanted = (layer, prior, control)
+        ids = [c.id for c in self.cells if c.photo and (c.layer, c.prior.name, c.control) == wanted]
+        if not ids or not all(i in self.records for i in ids):
             return
-        records = [recorded[i] for i in ids]
         if control is None:
-            self.content["layers"].append(self._row(layer, prior, records))
-        else:
-            rows = {(row["layer"], row["prior"]): row for row in self.content["layers"]}
-            evidence = self._evidence(layer, records)
-            if evidence is not None and (layer, prior) in rows:
-                rows[layer, prior]["controls"][RANDOM_WEIGHTS] = measure_row(evidence)[0]
+            self._rows[layer, prior] = self._row(layer, prior, ids)
+        row = self._rows.get((layer, prior))
+        if row is None:
+            return
+        try:
+            self._measure(row, [self.records[i] for i in ids], control)
+        except Exception as error:  # the measures may be a plug-in's, and memory may be short
+            row["error"] = one_line(error)
+        if control is None:
+            self._complete(layer, prior, RANDOM_WEIGHTS)
 
-    def _row(self, layer: str, prior: str, records: list[Record]) -> dict[str, Any]:
+    def _row(self, layer: str, prior: str, ids: list[str]) -> dict[str, Any]:
         info = self.subject.layer(layer)
-        done = [record for record in records if record["error"] is None]
-        measures, spread = _mean_over_runs(done)
-        evidence = self._evidence(layer, done)
-        row: dict[str, Any] = {
+        return {
             "layer": layer,
             "prior": prior,
             "depth": self.subject.layers.index(info),
@@ -108,19 +131,34 @@ class Summary:
             "type": info.kind,
             "shape": list(info.shape),
             "share": info.share,
-            "runs": [record["id"] for record in records],
-            "photos": 0 if evidence is None else len(evidence.originals),
+            "runs": ids,
+            "photos": 0,
             "seeds": len(self.request.seeds),
             "tiles": None,
             "controls": {},
+            "measures": {},
+            "spread": {},
+            "reading": None,
+            "error": None,
         }
+
+    def _measure(self, row: dict[str, Any], records: list[Record], control: str | None) -> None:
+        """Fill in what is measured over the records of a row, or over its controls."""
+        evidence = self._evidence(row["layer"], records)
+        if control is not None:
+            if evidence is not None:
+                row["controls"][control] = measure_row(evidence)[0]
+            return
+        row["measures"], row["spread"] = _mean_over_runs([r for r in records if r["error"] is None])
         if evidence is not None:
-            more, more_spread = measure_row(evidence)
-            measures, spread = measures | more, spread | more_spread
+            measures, spread = measure_row(evidence)
+            row["measures"] |= measures
+            row["spread"] |= spread
+            row["photos"] = len(evidence.originals)
             row["tiles"] = kept_map(evidence) if len(self.request.seeds) > 1 else None
             if len(evidence.originals) > 1:
                 row["controls"]["another photo"] = measure_row(evidence.of_another_photo())[0]
-        return {**row, "measures": measures, "spread": spread, "reading": reading(measures)}
+        row["reading"] = reading(row["measures"])
 
     def _evidence(self, layer: str, records: list[Record]) -> RowEvidence | None:
         """All inversions of a row, read back from their files so that a resumed run sees the same."""

@@ -6,21 +6,25 @@ It prints nothing: it yields what happened, and the command line shows it and dr
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from invert.cells import Cell, choose_photos, groups, plan
 from invert.devices import choose_device, choose_precision
-from invert.errors import InvertError, RequestError
+from invert.errors import RequestError, one_line
+from invert.evidence_map import evidence_map, overlay
 from invert.objectives import ClassScore
 from invert.optimise import Optimisation, Step, Stopped
 from invert.photo_scores import PhotoScores
-from invert.records import Folder, WriteError
-from invert.request import Request
+from invert.records import Folder, WriteError, slug
+from invert.request import Request, differences
 from invert.run import Problem, Result
 from invert.settings import as_json
 from invert.subjects import Subject, load
@@ -64,8 +68,8 @@ class CellFinished:
 
 
 SweepEvent = PhotosScored | GroupStarted | GroupStep | CellFinished
-Recording = Generator[SweepEvent, None, list[Record]]
-"""Events, and in the end the records of a group."""
+Recording = Generator[SweepEvent, None, dict[str, Record]]
+"""Events, and in the end the records of a group by their id."""
 
 
 class Sweep:
@@ -83,7 +87,7 @@ class Sweep:
         self.judge = _judge(request, device)
         self.untrained = _subject(request, "random", device) if request.controls else None
         self.photos = choose_photos(request, self.subject)
-        self.cells = list(plan(request, self.subject, self.photos))
+        self.cells = plan(request, self.subject, self.photos)
         self.scores = _photo_scores(request, self.subject, self.cells)
         self.together = TOGETHER.get(device.type, 1)
         self.interrupted = False
@@ -100,106 +104,149 @@ class Sweep:
         folder = Folder(out)
         try:
             self._check_made_by_this(folder, resume)
+            folder.tidy()
             self.summary = Summary(self.request, self.subject, self.judge, self.photos, self.cells, folder)
-            finished = {cell.id: folder.record(cell.id) for cell in self.cells}
-            if self.scores and not all(map(_is_finished, finished.values())):
-                for done in self.scores.read():
-                    yield PhotosScored(done, len(self.scores.paths))
-            index = 0
-            for group in groups(self.cells, self.together):
-                if self.interrupted:
-                    break
-                missing = [cell for cell in group if not _is_finished(finished[cell.id])]
-                if missing:
-                    yield GroupStarted(missing, index)
-                    records = yield from self._run_group(folder, missing)
-                    finished |= {record["id"]: record for record in records}
-                for cell in group:
-                    record = finished[cell.id]
-                    assert record is not None
-                    self.summary.add(cell, record)
-                    yield CellFinished(cell, record)
-                index += len(group)
-            self.summary.finish(self.interrupted)
+            try:
+                yield from self._run_missing(folder)
+            finally:
+                self.summary.finish()
         finally:
             folder.close()
 
+    def _run_missing(self, folder: Folder) -> Iterator[SweepEvent]:
+        if self.scores and not all(map(self._is_finished, self.cells)):
+            for done in self.scores.read():
+                if self.interrupted:
+                    return
+                yield PhotosScored(done, len(self.scores.paths))
+        for group in groups(self.cells, self.together):
+            missing = [cell for cell in group if not self._is_finished(cell)]
+            if not missing:
+                folder.drop_checkpoint(group[0].id)
+            elif self.interrupted:
+                return
+            else:
+                yield GroupStarted(missing, sum(map(self._is_finished, self.cells)))
+                yield from self._run_group(folder, group)
+
+    def _is_finished(self, cell: Cell) -> bool:
+        """A cell that failed or was interrupted is tried again by `--resume`."""
+        record = self.summary.records.get(cell.id)
+        return record is not None and record["stopped"] not in (None, "interrupted")
+
     def _check_made_by_this(self, folder: Folder, resume: bool) -> None:
+        asked = self.request.as_json() | self._digests()
         made_by = folder.request()
         if made_by is not None and not resume:
             raise RequestError(f"{folder.out} holds a run already: add --resume, or choose another --out")
-        if made_by is not None and (differences := self.request.differences(made_by)):
-            raise RequestError(f"{folder.out} was made by another request: {'; '.join(differences)}")
-        folder.write_request(self.request.as_json())
+        if made_by is not None and (changes := differences(asked, made_by)):
+            raise RequestError(f"{folder.out} was made by another request: {'; '.join(changes)}")
+        folder.write_request(asked)
 
-    def _run_group(self, folder: Folder, cells: list[Cell]) -> Recording:
-        """Solve the cells and record them; what goes wrong with them is recorded, and ends nothing else."""
+    def _digests(self) -> dict[str, Any]:
+        """What the request's names stood for: files can change behind them."""
+        return {
+            "sha256 of the network": self.subject.sha256,
+            "sha256 of the judge": self.judge and self.judge.sha256,
+            "sha256 of the photos": [
+                sha256(Path(photo.path).read_bytes()).hexdigest() for photo in self.photos
+            ],
+        }
+
+    def _run_group(self, folder: Folder, group: list[Cell]) -> Iterator[SweepEvent]:
+        """Solve the cells and record those that are missing; what goes wrong with them ends nothing else."""
+        out_of_memory = False
         try:
-            records = yield from self._solve(folder, cells)
+            records = yield from self._solve(folder, group)
         except WriteError:
             raise
-        except torch.OutOfMemoryError as error:
-            if len(cells) > 1:
-                half = len(cells) // 2
-                first = yield from self._run_group(folder, cells[:half])
-                second = yield from self._run_group(folder, cells[half:])
-                return first + second
-            records = [self._record(cells[0], None, error=_one_line(error))]
-        except (InvertError, RuntimeError, MemoryError, ValueError) as error:
-            records = [self._record(cell, None, error=_one_line(error)) for cell in cells]
-        for record in records:
-            folder.write_record(record)
-        if not self.interrupted:
-            folder.drop_checkpoint(cells[0].id)
-        return records
+        except (Exception, SystemExit) as error:
+            out_of_memory = isinstance(error, torch.OutOfMemoryError)
+            records = {cell.id: self._record(cell, None, error=one_line(error)) for cell in group}
+        self._optimisation = None
+        if out_of_memory and len(group) > 1:
+            # Only here, after the error is gone, does nothing hold the memory any more.
+            torch.cuda.empty_cache()
+            half = len(group) // 2
+            yield from self._run_group(folder, group[:half])
+            yield from self._run_group(folder, group[half:])
+            return
+        for cell in group:
+            if not self._is_finished(cell):
+                folder.write_record(records[cell.id])
+                self.summary.add(cell, records[cell.id])
+                yield CellFinished(cell, records[cell.id])
+        if all(map(self._is_finished, group)):
+            folder.drop_checkpoint(group[0].id)
 
-    def _solve(self, folder: Folder, cells: list[Cell]) -> Recording:
-        request, cell, seeds = self.request, cells[0], [cell.seed for cell in cells]
-        subject = self.untrained if cell.control and self.untrained is not None else self.subject
-        problem = Problem.pose(
-            subject, cell.objective, cell.prior, judge=self.judge, views=request.views
-        )
+    def _solve(self, folder: Folder, group: list[Cell]) -> Recording:
+        """The cells solved together, and what is missing of them written, except for their records.
+
+        All are solved even where some are finished: in another company the others would come to
+        other bits.
+        """
+        request, first, seeds = self.request, group[0], [cell.seed for cell in group]
+        subject = self.untrained if first.control and self.untrained is not None else self.subject
+        problem = Problem.pose(subject, first.objective, first.prior, judge=self.judge, views=request.views)
         self._optimisation = optimisation = problem.optimisation(
-            seeds, cell.steps, until=request.until, patience=request.patience, precision=request.precision
+            seeds, first.steps, until=request.until, patience=request.patience, precision=request.precision
         )
         if self.interrupted:
             optimisation.interrupt()
-        if (state := folder.checkpoint(cell.id, seeds)) is not None:
+        if (state := folder.checkpoint(first.id, seeds)) is not None:
             optimisation.restore(state)
-        wanted = _snapshot_steps(optimisation.steps)
-        taken = [step for step in wanted if step <= optimisation.step]
+        wanted = _snapshot_steps(first.steps)
         checkpointed = time.monotonic()
-        results: list[Result] = []
         for event in optimisation:
             if isinstance(event, Step):
                 if event.step in wanted:
-                    for each, image in zip(cells, torch.split(event.image, 1), strict=True):
-                        folder.write_image(_snapshot(each, event.step), image)
-                    taken.append(event.step)
+                    for cell, image in zip(group, torch.split(event.image, 1), strict=True):
+                        if not self._is_finished(cell):
+                            folder.write_image(_snapshot(cell, event.step), image)
                 if time.monotonic() - checkpointed > CHECKPOINT_SECONDS:
-                    folder.write_checkpoint(cell.id, optimisation.state(), seeds)
+                    folder.write_checkpoint(first.id, optimisation.state(), seeds)
                     checkpointed = time.monotonic()
-                yield GroupStep(cells, event.step, float(event.loss[0]))
-            elif isinstance(event, Stopped):
-                if "interrupted" in event.reasons:
-                    folder.write_checkpoint(cell.id, optimisation.state(), seeds)
-                results = problem.results(event, optimisation, seeds)
-        self._optimisation = None
-        for each, result in zip(cells, results, strict=True):
-            folder.write_image(f"runs/{each.id}/image.png", result.image)
-            folder.write_trace(each.id, result.loss, result.penalty)
-        return [
-            self._record(each, result, subject, [step for step in taken if step <= result.steps])
-            | {"photos": self.scores.of(each.objective, folder) if self.scores else None}
-            for each, result in zip(cells, results, strict=True)
-        ]
+                yield GroupStep(group, event.step, float(event.loss[0]))
+        assert isinstance(event, Stopped)
+        if "interrupted" in event.reasons:
+            folder.write_checkpoint(first.id, optimisation.state(), seeds)
+        return {
+            cell.id: self._conclude(
+                folder, cell, subject, partial(problem.result, event, optimisation, b, cell.seed)
+            )
+            for b, cell in enumerate(group)
+            if not self._is_finished(cell)
+        }
+
+    def _conclude(self, folder: Folder, cell: Cell, subject: Subject, result: Callable[[], Result]) -> Record:
+        """The record of a cell that was solved, its image and trace written."""
+        try:
+            came_back = result()
+            folder.write_image(f"runs/{cell.id}/image.png", came_back.image)
+            folder.write_trace(cell.id, came_back.loss, came_back.penalty)
+            self._write_evidence(folder, subject, cell, came_back.image)
+            photos = self.scores.of(cell.objective, folder) if self.scores else None
+            return self._record(cell, came_back, subject) | {"photos": photos}
+        except (WriteError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            return self._record(cell, None, error=one_line(error))
+
+    def _write_evidence(self, folder: Folder, subject: Subject, cell: Cell, image: Tensor) -> None:
+        """Where the layer's evidence for the photo's class lies, in the photo and in the inversion."""
+        if cell.photo is None or cell.layer is None or subject.classes is None:
+            return
+        class_index = subject.top(cell.photo.pixels, 1)[0][0][0]
+        for path, pixels in zip(_evidence(cell).values(), (cell.photo.pixels, image), strict=True):
+            evidence = evidence_map(subject, cell.layer, pixels, class_index)
+            if evidence is not None and not (folder.out / path).exists():
+                folder.write_image(path, overlay(pixels, evidence))
 
     def _record(
         self,
         cell: Cell,
         result: Result | None,
         subject: Subject | None = None,
-        snapshots: list[int] | None = None,
         error: str | None = None,
     ) -> Record:
         here = f"runs/{cell.id}"
@@ -246,14 +293,14 @@ class Sweep:
             record["files"] |= {
                 "image": f"{here}/image.png",
                 "trace": f"{here}/trace.json",
-                "snapshots": [{"step": step, "file": _snapshot(cell, step)} for step in snapshots or ()],
+                "snapshots": [
+                    {"step": step, "file": _snapshot(cell, step)}
+                    for step in _snapshot_steps(cell.steps)
+                    if step <= result.steps
+                ],
+                "evidence": None if cell.photo is None else _evidence(cell),
             }
         return record
-
-
-def _is_finished(record: Record | None) -> bool:
-    """A cell that failed or was interrupted is tried again by `--resume`."""
-    return record is not None and record["error"] is None and record["stopped"] != "interrupted"
 
 
 def _subject(request: Request, weights: str | None, device: torch.device) -> Subject:
@@ -289,10 +336,12 @@ def _snapshot_steps(steps: int) -> list[int]:
     return sorted({max(1, round(steps / 2**k)) for k in range(SNAPSHOTS)})
 
 
+def _evidence(cell: Cell) -> dict[str, str]:
+    """The evidence maps of a cell; that of the photo is shared by all cells of its layer and network."""
+    assert cell.photo is not None and cell.layer is not None
+    shared = slug(f"{cell.photo.id}-{cell.layer}{'-random' if cell.control else ''}")
+    return {"original": f"images/evidence/{shared}.png", "inversion": f"runs/{cell.id}/evidence.png"}
+
+
 def _snapshot(cell: Cell, step: int) -> str:
     return f"runs/{cell.id}/snapshots/{step:05d}.png"
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if isinstance(error, InvertError) else f"{type(error).__name__}: {text}"

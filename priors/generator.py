@@ -124,9 +124,9 @@ class Generator(nn.Module):
             skips.append(skip)
         for scale, skip in zip(reversed(self.scales), reversed(skips), strict=True):
             x = cast(Scale, scale).decode(x, skip)
-        return image(self.output(x))
+        return to_image(self.output(x))
 
 
-def image(x: Tensor) -> Tensor:
-    """The sigmoid, in no less than fp32: bf16 has 256 steps only near 0."""
+def to_image(x: Tensor) -> Tensor:
+    """The sigmoid, in no less than fp32: bf16 would step through the light half by 1/256."""
     return torch.sigmoid(x if x.dtype == torch.float64 else x.float())

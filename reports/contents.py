@@ -10,6 +10,14 @@ from reports.pictures import Album
 from reports.study import Cell, Study, target_name
 
 
+REAL = ("highest", "lowest")
+NOTES = {
+    "not finite": "stopped: the loss was not finite",
+    "interrupted": "interrupted",
+    "did not move": "did not move: the picture says nothing",
+}
+
+
 class Contents:
     """Collects every picture of a report into an album, and knows which run shows which."""
 
@@ -25,6 +33,10 @@ class Contents:
         }
         self._finals = [album.add(_files(run).get("image")) for run in self.runs]
         self._evidence = [[album.add(name) for name in _evidence(run)] for run in self.runs]
+        self._real = [
+            {part: [album.add(photo.get("file")) for photo in real_photos(run, part)] for part in REAL}
+            for run in self.runs
+        ]
         self._films = [self._film(run) for run in self.runs]
         self._agreements = {
             (cell.key, photo): album.agreement(self._finals[self.number(run)] for run in runs)
@@ -48,6 +60,12 @@ class Contents:
     def evidence(self, run: Json) -> list[str | None]:
         """For the original and for the inversion."""
         return [self._there(key) for key in self._evidence[self.number(run)]]
+
+    def real(self, run: Json, part: str) -> list[tuple[str, str, Any]]:
+        """The photos that drive a class or unit most (`highest`) or least: key, name and score."""
+        keys = map(self.album.there, self._real[self.number(run)][part])
+        known = zip(keys, real_photos(run, part), strict=True)
+        return [(key, str(photo.get("name")), photo.get("score")) for key, photo in known if key]
 
     def film(self, run: Json) -> list[tuple[Any, str]]:
         """The snapshots that the page holds, as step and key."""
@@ -97,8 +115,9 @@ class Contents:
             return f"failed: {run['error']}"
         if self.picture(run) is None:
             return "picture missing"
-        stopped = {"not finite": "stopped: the loss was not finite", "interrupted": "interrupted"}
-        return stopped.get(str(run.get("stopped")), "")
+        if run.get("reached") is False:
+            return "did not reach the error asked for"
+        return NOTES.get(str(run.get("stopped")), "")
 
 
 def by_photo(cell: Cell) -> dict[Any, list[Json]]:
@@ -116,6 +135,11 @@ def numbers_of(run: Json) -> Json:
     elif known.get("feature_error") is None:
         known.pop("feature_error", None)
     return known
+
+
+def real_photos(run: Json, part: str) -> list[Json]:
+    known = (run.get("photos") or {}).get(part)
+    return [photo for photo in known if isinstance(photo, dict)] if isinstance(known, list) else []
 
 
 def top5(entry: Json) -> list[tuple[str, float | None]]:

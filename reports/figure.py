@@ -1,8 +1,9 @@
-"""`--figure FILE.{png,pdf,svg}`: the grid, layers × priors, at publication quality."""
+"""`--figure FILE.{png,pdf,svg}`: the grid of priors and layers at publication quality."""
 
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ from PIL import Image
 from invert.errors import RequestError
 from reports.files import Json, inside, read_report, write_atomically
 from reports.numbers import short
-from reports.study import Cell, Row, Study, studies
+from reports.study import Cell, Study, studies
 
 FORMATS = ("png", "pdf", "svg")
-CELL, LABEL, HEAD, GAP = 1.25, 0.95, 0.28, 0.06
-"""Inches: a picture's side, the layers' names, the priors' names, and between pictures."""
+WIDTH = 7.2
+"""Inches: the text width of a two-column page, which the figure never exceeds."""
+
+LARGEST, LABEL, LINE, CAPTION, GAP = 1.3, 0.55, 0.13, 0.16, 0.05
+"""Inches: a picture's side at most, the priors' names, a line of text, a caption, and between pictures."""
 
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -53,40 +57,45 @@ def write_figure(out: Path, file: Path, *, photo: str | None = None, seed: int |
 
 
 def _grid(out: Path, study: Study, photo: str | None, seed: int | None) -> Figure:
+    """Layers (or targets) from left to right, a row a prior, the original at the left of the first row."""
     rows = study.rows or study.gallery
     columns = study.columns if study.rows else study.gallery_columns
     original = _original(study, photo) if study.rows else None
-    heads = (["original"] if original else []) + [column.label for column in columns]
-    caption = 0.17
+    side = min(LARGEST, (WIDTH - LABEL) / (len(rows) + bool(original)) - GAP)
+    names = [_wrapped(row.name, most=max(6, int(side / 0.062))) for row in rows]
+    head = LINE * (1 + max(name.count("\n") + 1 for name in names))
+    size = (
+        LABEL + (len(rows) + bool(original)) * (side + GAP),
+        head + len(columns) * (side + CAPTION + GAP),
+    )
+    figure = Figure(figsize=size)
 
-    width = LABEL + len(heads) * (CELL + GAP)
-    height = HEAD + len(rows) * (CELL + caption + GAP) + GAP
-    figure = Figure(figsize=(width, height))
-    for c, head in enumerate(heads):
-        figure.text(
-            (LABEL + c * (CELL + GAP) + CELL / 2) / width, 1 - 0.16 / height, head, ha="center", va="center"
-        )
-    for r, row in enumerate(rows):
-        top = HEAD + r * (CELL + caption + GAP)
-        figure.text(
-            (LABEL - 0.1) / width, 1 - (top + CELL / 2) / height, _wrapped(row), ha="right", va="center"
-        )
-        pictures = [(cell, _chosen(cell, original, seed)) for cell in row.cells]
-        entries: list[tuple[NDArray[Any] | None, str]] = [
-            (_pixels(out, run), _caption(run)) for _, run in pictures
-        ]
-        if original:
-            first = (_read(out, original.get("file")), "") if r == 0 else (None, "")
-            entries.insert(0, first)
-        for c, (pixels, text) in enumerate(entries):
-            left = LABEL + c * (CELL + GAP)
-            if pixels is not None:
-                box = (left / width, 1 - (top + CELL) / height, CELL / width, CELL / height)
-                axes = figure.add_axes(box)
-                axes.imshow(pixels, interpolation="lanczos" if pixels.shape[0] < 100 else "antialiased")
-                axes.set_axis_off()
-            place = ((left + CELL / 2) / width, 1 - (top + CELL + caption / 2) / height)
-            figure.text(*place, text, ha="center", va="center", fontsize=6.5, color="0.35")
+    def place(column: int, row: int) -> tuple[float, float]:
+        """The left and upper corner of a picture, in inches from the left and from the top."""
+        return LABEL + column * (side + GAP), head + row * (side + CAPTION + GAP)
+
+    def write(x: float, y: float, text: str, **style: Any) -> None:
+        figure.text(x / size[0], 1 - y / size[1], text, ha="center", **{"va": "center", **style})
+
+    def draw(column: int, row: int, pixels: NDArray[Any] | None, caption: str) -> None:
+        left, top = place(column, row)
+        if pixels is not None:
+            box = (left / size[0], 1 - (top + side) / size[1], side / size[0], side / size[1])
+            axes = figure.add_axes(box)
+            axes.imshow(pixels, interpolation="antialiased")
+            axes.set_axis_off()
+        write(left + side / 2, top + side + CAPTION / 2, caption, fontsize=6, color="0.35")
+
+    if original:
+        write(place(0, 0)[0] + side / 2, head - LINE / 2, "original", va="bottom")
+        draw(0, 0, _read(out, original.get("file")), "")
+    for r, column in enumerate(columns):
+        write(LABEL / 2, place(0, r)[1] + side / 2, column.label, rotation=90)
+    for c, (row, name) in enumerate(zip(rows, names, strict=True), start=int(bool(original))):
+        write(place(c, 0)[0] + side / 2, head - LINE / 2, name, va="bottom")
+        for r, cell in enumerate(row.cells):
+            run = _chosen(cell, original, seed)
+            draw(c, r, _pixels(out, run), _caption(run))
     return figure
 
 
@@ -127,14 +136,14 @@ def _caption(run: Json | None) -> str:
     if run.get("error"):
         return "failed"
     if run.get("feature_error") is not None:
-        return f"feature error {short(run['feature_error'])}"
+        return f"error {short(run['feature_error'])}"
     return f"seed {run.get('seed')}"
 
 
-def _wrapped(row: Row, most: int = 16) -> str:
-    """A long module path over several lines, broken at its dots."""
+def _wrapped(name: str, most: int) -> str:
+    """A long name over several lines, broken after its dots and spaces."""
     lines = [""]
-    for part in row.name.replace(".", ".\0").split("\0"):
+    for part in re.split(r"(?<=[. ])", name):
         if lines[-1] and len(lines[-1]) + len(part) > most:
             lines.append("")
         lines[-1] += part

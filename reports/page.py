@@ -36,7 +36,7 @@ def render(out: Path, report: Json) -> str:
     style = (HERE / "style.css").read_text(encoding="utf-8")
     script = (HERE / "page.js").read_text(encoding="utf-8")
     return (
-        _environment()
+        environment()
         .get_template("template.html")
         .render(
             view=view,
@@ -44,13 +44,13 @@ def render(out: Path, report: Json) -> str:
             studies=view.studies,
             style=Markup(style),
             script=Markup(script),
-            policy=_policy(style, script),
+            policy=policy(style, script),
             data=_embedded(payload(out, view)),
         )
     )
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
@@ -62,10 +62,11 @@ def _environment() -> Environment:
     return environment
 
 
-def _policy(style: str, script: str) -> str:
+def policy(style: str, script: str | None = None) -> str:
     """The page may show its own pictures and run its own script and style, and nothing else."""
+    scripts = "'none'" if script is None else _digest(script)
     return (
-        f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}; "
+        f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {scripts}; "
         "base-uri 'none'; form-action 'none'"
     )
 

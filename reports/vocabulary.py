@@ -18,8 +18,19 @@ from reports.numbers import (
     short,
 )
 
-UNITS = ("dB", "px", "nats", "bits", "%")
+UNITS = ("dB", "px", "pixels", "nats", "bits", "%")
 """Units written behind a number; the others are told where the number is explained."""
+
+
+SHORT = {
+    "psnr": "PSNR",
+    "target_score": "score",
+    "target_probability": "probability",
+    "target_rank": "rank",
+    "judge_probability": "judge’s probability",
+    "judge_rank": "judge’s rank",
+}
+"""Labels for where there is little room; everywhere else numbers have the label of their description."""
 
 
 class Entry(NamedTuple):
@@ -32,6 +43,9 @@ class Entry(NamedTuple):
 
     def shown(self) -> tuple[str, str, str]:
         return self.label, self.value, self.hint
+
+    def in_short(self) -> tuple[str, str, str]:
+        return SHORT.get(self.name, self.label), self.value, self.hint
 
 
 class Vocabulary:

@@ -208,6 +208,7 @@ def test_a_photo_with_the_channels_of_the_network() -> None:
         (torch.full((3, 4, 4), -0.5), r"must lie in \[0, 1\]"),
         (torch.rand(2, 3, 4, 4), r"not \(2, 3, 4, 4\)"),
         (np.zeros(5), r"not \(5,\)"),
+        (np.zeros((4, 4), dtype=np.int64), "8 or 16 bits a value, not torch.int64"),
         (np.zeros((0, 4, 3)), "not"),
         (np.array([["a", "b"]]), "holds numbers"),
         (torch.rand(5, 4, 4), "5 channels and the network takes 3"),

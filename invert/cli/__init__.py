@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from invert.cli import arguments
-from invert.errors import InvertError
+from invert.errors import InvertError, one_line
 
 Command = Callable[[list[str]], int]
 
@@ -23,10 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        message = " ".join(str(error).split()) or type(error).__name__
-        if not isinstance(error, InvertError):
-            message = f"{type(error).__name__}: {message} (--debug shows where)"
-        print(f"invert: error: {message}", file=sys.stderr)
+        hint = "" if isinstance(error, InvertError) else " (--debug shows where)"
+        print(f"invert: error: {one_line(error)}{hint}", file=sys.stderr)
         return error.exit_status if isinstance(error, InvertError) else 1
     except KeyboardInterrupt:
         print("invert: stopped at once; --resume goes on from what was finished", file=sys.stderr)
@@ -44,6 +42,10 @@ def _command(words: list[str]) -> Command:
         from invert.cli.report import report
 
         return report
+    if name == "compare":
+        from invert.cli.compare import compare
+
+        return compare
     from invert.cli import lists
 
     command: Command = getattr(lists, name)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from invert.errors import RequestError
+from invert.protocols import MOST_STEPS
 
-SUBCOMMANDS = ("layers", "models", "priors", "doctor", "report")
+SUBCOMMANDS = ("layers", "models", "priors", "doctor", "report", "compare")
 
 USAGE = """\
   invert MODEL --layer fc6 --prior dip                     invert a layer
@@ -21,6 +22,7 @@ USAGE = """\
   invert priors                                            the priors and their settings
   invert doctor                                            what is installed, and whether it works
   invert report DIR [DIR ...] [--out DIR]                  draw the page again; merge runs into one
+  invert compare A B [--fail-if "layer fc6 kept.luminance < -0.05"]   two networks or checkpoints
 
 MODEL is alexnet-mini (bundled, no download), a torchvision name (alexnet), timm:NAME, or your own
 path/to/file.py:factory. torchvision:NAME, where a name equals one of the commands above."""
@@ -56,18 +58,10 @@ def invert_parser() -> Parser:
                       help="photos (default: one that comes with matplotlib)")  # fmt: skip
     add_prior_options(p)
     add_subject_options(p)
-    work = p.add_argument_group("how to work")
-    work.add_argument("--steps", type=whole(1), metavar="N", help="steps a run (default: the prior's)")
-    work.add_argument("--seed", type=whole(0), default=0, metavar="N", help="the first seed (default: 0)")
-    work.add_argument("--seeds", type=whole(1), default=1, metavar="K", help="how many seeds (default: 1)")
-    work.add_argument("--until", type=positive, metavar="E", help="stop a run at this feature error")
-    work.add_argument("--patience", type=whole(1), metavar="N",
-                      help="stop a run when nothing has improved by 1 %% for N steps")  # fmt: skip
-    work.add_argument("--views", type=whole(0), metavar="N",
+    work = add_work_options(p)
+    work.add_argument("--views", type=whole(0, 1_000), metavar="N",
                       help="random views of the picture a step, 0 for none "
                       "(default: 4 for classes and units, 0 for layers)")  # fmt: skip
-    work.add_argument("--device", default="auto", metavar="auto|cpu|cuda[:N]|mps")
-    work.add_argument("--precision", default="auto", metavar="auto|fp32|bf16")
     work.add_argument("--controls", action="store_true",
                       help="also invert the same layers with random weights")  # fmt: skip
     work.add_argument("--judge", metavar="MODEL", help="an independent network that judges the pictures")
@@ -76,7 +70,8 @@ def invert_parser() -> Parser:
                       help="show the photos that drive a class or unit most and least")  # fmt: skip
     where = p.add_argument_group("what comes out")
     where.add_argument("--out", metavar="DIR", help="the folder for it (default: inversions/MODEL-WHEN)")
-    where.add_argument("--resume", action="store_true", help="go on with what --out lacks")
+    where.add_argument("--resume", nargs="?", const=True, default=False, metavar="DIR",
+                       help="go on with what DIR (or --out) lacks")  # fmt: skip
     where.add_argument("--quiet", action="store_true", help="no progress, only the last line")
     where.add_argument("--json", action="store_true", help="the summary on standard output")
     where.add_argument("--open", action="store_true", help="open the page when it is done")
@@ -91,11 +86,24 @@ def add_prior_options(p: Parser) -> None:
                        metavar="PRIOR.SETTING=VALUE", help="see `invert priors`")  # fmt: skip
 
 
+def add_work_options(p: Parser) -> argparse._ArgumentGroup:
+    work = p.add_argument_group("how to work")
+    work.add_argument("--steps", type=whole(1, MOST_STEPS), metavar="N", help="steps a run (default: the prior's)")
+    work.add_argument("--seed", type=whole(0), default=0, metavar="N", help="the first seed (default: 0)")
+    work.add_argument("--seeds", type=whole(1, 10_000), default=1, metavar="K", help="how many seeds (default: 1)")
+    work.add_argument("--until", type=positive, metavar="E", help="stop a run at this feature error")
+    work.add_argument("--patience", type=whole(1), metavar="N",
+                      help="stop a run when nothing has improved by 1 %% for N steps")  # fmt: skip
+    work.add_argument("--device", default="auto", metavar="auto|cpu|cuda[:N]|mps")
+    work.add_argument("--precision", default="auto", metavar="auto|fp32|bf16")
+    return work
+
+
 def add_subject_options(p: Parser) -> None:
     group = p.add_argument_group("the network")
     group.add_argument("--weights", metavar="FILE|random", help="default: the published ones")
     group.add_argument("--labels", metavar="FILE", help="class names, one a line")
-    group.add_argument("--size", type=whole(1), metavar="PIXELS", help="side of the network's input")
+    group.add_argument("--size", type=whole(1, 10_000), metavar="PIXELS", help="side of the network's input")
     group.add_argument("--mean", type=numbers, metavar="R,G,B", help="subtracted from images in [0, 1]")
     group.add_argument("--std", type=numbers, metavar="R,G,B", help="then divided by")
 
@@ -132,10 +140,12 @@ def numbers(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 0.5,0.5,0.5") from None
 
 
-def whole(least: int) -> Callable[[str], int]:
+def whole(least: int, most: int = 2**63 - 1) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        if not text.isdecimal() or int(text) < least or int(text) >= 2**63:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {least} or more")
+        # Long numbers are not even read: Python takes seconds for some, and refuses others.
+        if not text.isdecimal() or len(text) > 19 or not least <= int(text) <= most:
+            bound = f" and at most {most:,}" if most < 2**63 - 1 else ""
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {least} or more{bound}")
         return int(text)
 
     return parse

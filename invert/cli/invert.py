@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -22,12 +23,17 @@ from invert.request import Request
 from invert.settings import parse_assignments
 from invert.sweep import CellFinished, Sweep
 
+STATUS = {"done": 0, "failed": 1, "interrupted": 130}
+
 
 def invert(words: list[str]) -> int:
     """Carry out one request; status 0, or 1 where a run failed, or 130 where it was interrupted."""
     options = invert_parser().parse_args(words)
-    if options.resume and options.out is None:
-        raise RequestError("--resume needs --out DIR, the folder to go on with")
+    folders = {Path(folder) for folder in (options.out, options.resume) if isinstance(folder, str)}
+    if len(folders) > 1:
+        raise RequestError("--out and --resume name two folders: one of them is enough")
+    if options.resume and not folders:
+        raise RequestError("--resume needs a folder to go on with: --resume DIR")
     request = Request(
         model=options.model,
         layer=options.layer or (() if options.classes or options.unit else ("all",)),
@@ -56,30 +62,35 @@ def invert(words: list[str]) -> int:
     unused = set(request.settings) - set(request.prior)
     if unused:
         raise RequestError(f"--set names the prior {min(unused)!r}, which --prior does not")
-    out = Path(options.out) if options.out else _default_out(request.model)
+    out = folders.pop() if folders else _default_out(request.model)
+    return carry_out(request, out, bool(options.resume), options.quiet, options.json, options.open)
+
+
+def carry_out(
+    request: Request, out: Path, resume: bool, quiet: bool, as_json: bool = False, open_page: bool = False
+) -> int:
+    """Run a request into `out`, drawing the page as cells finish, and say where it is."""
     sweep = Sweep(request)
     with _stopping(sweep):
-        page = _run(sweep, out, options.resume, quiet=options.quiet or options.json)
+        page = _run(sweep, out, resume, quiet=quiet or as_json)
     summary = sweep.summary.content
-    failed = [run for run in summary["runs"] if run["error"] is not None]
-    if options.json:
-        print(json.dumps(summary, ensure_ascii=False))
-    for run in failed:
-        print(f"invert: {run['id']} failed: {run['error']}", file=sys.stderr)
-    if sweep.interrupted:
-        print(f"invert: interrupted; --out {out} --resume goes on", file=sys.stderr)
-    if options.open:
+    if as_json:
+        print(json.dumps(summary))
+    for name, reason in sweep.summary.failures().items():
+        print(f"invert: {name} failed: {reason}", file=sys.stderr)
+    if summary["status"] == "interrupted":
+        print(f"invert: interrupted; the same command with --resume {out} goes on", file=sys.stderr)
+    if open_page:
         webbrowser.open(page.resolve().as_uri())
-    print(f"report: {page}", file=sys.stderr if options.json else sys.stdout)
-    return 130 if sweep.interrupted else 1 if failed else 0
+    print(f"report: {page}", file=sys.stderr if as_json else sys.stdout)
+    return STATUS[summary["status"]]
 
 
 def _run(sweep: Sweep, out: Path, resume: bool, quiet: bool) -> Path:
-    page = out / "report.html"
     for event in show(sweep.run(out, resume), len(sweep.cells), quiet):
         if isinstance(event, CellFinished):
-            page = reports.write_page(out)
-    return reports.write_page(out) if sweep.cells else page
+            reports.write_page(out)
+    return reports.write_page(out)
 
 
 def _default_out(model: str) -> Path:
@@ -93,8 +104,9 @@ def _stopping(sweep: Sweep) -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         if sweep.interrupted:
             raise KeyboardInterrupt
-        print("\ninvert: stopping after this step (again: at once)", file=sys.stderr)
         sweep.interrupt()
+        with suppress(OSError):  # not `print`: the signal may have come in the middle of one
+            os.write(2, b"\ninvert: stopping after this step (again: at once)\n")
 
     before: dict[int, Any] = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
     try:

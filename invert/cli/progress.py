@@ -51,7 +51,11 @@ def duration(seconds: float) -> str:
 
 
 def _bar(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]} left"))
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[left]} left"),
+    )
     clock = Clock(cells)
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("starting", total=cells, left="…")

@@ -41,8 +41,8 @@ WEIGHTS = "alexnet_mini.safetensors"
 def alexnet_mini(classes: int = len(CLASSES), dropout: float = 0.5) -> nn.Sequential:
     """The network with random weights: ``(B, 3, 128, 128)`` normalised -> ``(B, classes)``.
 
-    The output is logits. Other sizes from 63 px up are accepted too: ``avgpool`` brings
-    what ``pool5`` gives to 4 x 4.
+    The output is logits. Photos of other sizes go through too: ``avgpool`` brings what
+    ``pool5`` gives (8 x 8 at 128 px) to 4 x 4.
     """
     return nn.Sequential(
         OrderedDict[str, nn.Module](

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from invert.errors import RequestError, RunError, unknown
-from invert.subjects import alexnet_mini, classes, from_file, from_torchvision
+from invert.subjects import alexnet_mini, classes, from_file
 from invert.subjects import weights as weights_files
 from invert.subjects.network import Network, Preprocessing
 from invert.subjects.subject import Subject
@@ -100,6 +100,8 @@ def wrap(
 
 def names() -> list[str]:
     """The models that go by a bare name: the bundled one and torchvision's. (timm's: `timm.list_models`.)"""
+    from invert.subjects import from_torchvision  # takes seconds to import
+
     return [BUNDLED, *from_torchvision.names()]
 
 
@@ -114,6 +116,8 @@ def _find(
         from invert.subjects import from_timm  # takes seconds to import
 
         return from_timm.find(model.removeprefix("timm:"), _sides(size))
+    from invert.subjects import from_torchvision  # so does this
+
     name = model.removeprefix("torchvision:")
     if name not in from_torchvision.names():
         raise _unknown(name)

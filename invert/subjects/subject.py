@@ -118,7 +118,7 @@ class Subject:
 
     def top(self, images: Tensor, k: int = 5) -> list[list[tuple[int, str, float]]]:
         """For each image the k likeliest classes: index, name (or index, as text), probability."""
-        count = self._class_count()
+        count = self.class_count()
         with torch.no_grad():
             probabilities = self.logits(images).float().softmax(1)
         best = probabilities.topk(min(k, count), dim=1)
@@ -188,7 +188,14 @@ class Subject:
         By index, by name, by name whatever the case, by whole words of one name, by a part of one
         name. Raises `RequestError` for several matches (listed) and for none (with near names).
         """
-        return class_names.index(text, self.classes, self._class_count(), self.name)
+        return class_names.index(text, self.classes, self.class_count(), self.name)
+
+    def class_count(self) -> int:
+        """How many classes there are. Raises `RequestError` where the network is no classifier."""
+        shape = self.layer(OUTPUT).shape
+        if len(shape) != 1:
+            raise RequestError(f"{self.name} is no classifier: its output is {shape}, not one number a class")
+        return shape[0]
 
     @cached_property
     def sha256(self) -> str:
@@ -215,12 +222,6 @@ class Subject:
                 mean, std = torch.tensor([self.mean, self.std], device=device, dtype=dtype)[..., None, None]
             self._constants[device, dtype] = mean, std
         return self._constants[device, dtype]
-
-    def _class_count(self) -> int:
-        shape = self.layer(OUTPUT).shape
-        if len(shape) != 1:
-            raise RequestError(f"{self.name} is no classifier: its output is {shape}, not one number a class")
-        return shape[0]
 
 
 class _Reached(BaseException):

@@ -56,7 +56,8 @@ def subject(*classes: str, side: int = 16) -> invert.Subject:
 
 
 def test_a_judge_of_another_size_ranks_the_class_it_knows_by_another_name() -> None:
-    own, judge = subject("night", "snow_field", "other"), subject("snow field, snow", "dark", "other", side=24)
+    own = subject("night", "snow_field", "other")
+    judge = subject("snow field, snow", "dark", "other", side=24)
     bright = torch.full((1, 3, 16, 16), 0.9)
     objective = invert.ClassScore("snow_field").bind(own)
     numbers = measure_run(Evidence(own, objective, bright, target_index=1, judge=judge))

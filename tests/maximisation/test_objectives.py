@@ -124,7 +124,7 @@ def test_a_unit_that_cannot_move_is_an_error_and_no_grey_picture() -> None:
     network = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Hardsigmoid())
     nn.init.constant_(network[0].bias, -100.0)  # type: ignore[arg-type]
     subject = invert.wrap(network, size=32, mean=0.5, std=0.25)
-    with pytest.raises(invert.RunError, match="does not move.*gradient is zero"):
+    with pytest.raises(invert.RunError, match=r"does not move.*gradient is zero"):
         invert.run(subject, Channel("1", 0), "none", steps=5)
 
 

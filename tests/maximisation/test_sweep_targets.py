@@ -63,12 +63,14 @@ def invert(out: Path, *words: str) -> dict[str, Any]:
 
 def test_photos_stand_beside_classes_and_units(model: str, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    report = invert(out, model, "--class", "bright,dark", "--unit", "conv:1,conv:2@3,4", "--photos", str(photos))
+    targets = ("--class", "bright,dark", "--unit", "conv:1,conv:2@3,4")
+    report = invert(out, model, *targets, "--photos", str(photos))
     bright, dark, channel, neuron = report["runs"]
     assert [run["objective"] for run in report["runs"]] == ["class", "class", "unit", "unit"]
     seen = bright["photos"]
     assert (seen["count"], seen["skipped"]) == (4, 1)
-    assert [entry["name"] for entry in seen["highest"]] == ["light/d.png", "light/c.png", "dark/b.png", "dark/a.png"]
+    names = [entry["name"] for entry in seen["highest"]]
+    assert names == ["light/d.png", "light/c.png", "dark/b.png", "dark/a.png"]
     assert seen["lowest"][0]["name"] == "dark/a.png" and dark["photos"]["highest"][0]["name"] == "dark/a.png"
     assert seen["max"] == seen["highest"][0]["score"] > seen["mean"] > seen["lowest"][0]["score"]
     assert dark["photos"]["of_class"]["by"] == "folder" and dark["photos"]["of_class"]["count"] == 2

@@ -30,7 +30,7 @@ def test_a_figure_is_fit_for_print(inversions, tmp_path):
         assert figure.width > 1500
         assert round(figure.info["dpi"][0]) == 300
     text = reports.write_figure(inversions, tmp_path / "grid.svg").read_text(encoding="utf-8")
-    for label in ("original", "dip", "tv", "none", "features.3", "fc6", "feature error 0.0020"):
+    for label in ("original", "dip", "tv", "none", "features.3", "fc6", "error 0.0020"):
         assert label in text
 
 

@@ -37,7 +37,7 @@ def test_small_reports_keep_inversions_lossless(noise, tmp_path):
 
 def test_large_reports_fit_the_budget(noise, tmp_path):
     names = noise(40)
-    for budget in (500_000, 250_000, 150_000, 80_000):
+    for budget in (200_000, 120_000, 80_000):
         album = Album(tmp_path, budget=budget)
         key = album.add(names[0], exact=True)
         for name in names[1:10]:

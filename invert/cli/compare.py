@@ -1,0 +1,127 @@
+"""`invert compare A B`: what changed in what is kept."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+import reports
+from invert.cli.arguments import Parser, add_prior_options, add_work_options, names, parser
+from invert.cli.invert import carry_out
+from invert.compare import Threshold
+from invert.compare import compare as compared
+from invert.errors import RequestError
+from invert.records import read_json, write_json
+from invert.request import Request
+from invert.settings import parse_assignments
+
+SHOWN = (
+    "feature_error",
+    "kept.luminance",
+    "kept.colour",
+    "kept.cycles.1-4",
+    "kept.cycles.8-16",
+    "place_kept",
+)
+
+
+def compare(words: list[str]) -> int:
+    """Status 0, or 1 where a run failed or a `--fail-if` came true, or 130 where it was interrupted."""
+    options = _parser().parse_args(words)
+    thresholds = [Threshold.parse(text) for text in options.fail_if]
+    sides = (options.a, options.b)
+    folders = [Path(side) if (Path(side) / "report.json").is_file() else None for side in sides]
+    if options.out is None and None in folders:
+        raise RequestError("networks are run before they are compared: say where with --out DIR")
+    pairs = dict(_pair(text) for text in options.layer)
+    out = Path(options.out) if options.out else None
+    found: list[dict[str, Any]] = []
+    for index, (side, folder) in enumerate(zip(sides, folders, strict=True)):
+        if folder is None:
+            assert out is not None
+            folder = out / "ab"[index]
+            layers = tuple(dict.fromkeys(pairs.values() if index else pairs))
+            status = carry_out(_request(side, layers, options), folder, options.resume, options.quiet)
+            if status:
+                return status
+        found.append(_report(folder))
+    comparison = compared(found[0], found[1], pairs)
+    _print_table(comparison)
+    if out is not None:
+        write_json(out / "comparison.json", comparison)
+        print(f"comparison: {reports.write_comparison(out, *_folders(out, folders))}")
+    broken = [line for threshold in thresholds for line in threshold.broken_by(comparison["rows"])]
+    for line in broken:
+        print(f"invert: --fail-if: {line}", file=sys.stderr)
+    return 1 if broken else 0
+
+
+def _parser() -> Parser:
+    p = parser("compare", "Two networks or two checkpoints, the same photos and layers: what changed.")
+    p.add_argument("a", metavar="A", help="a folder that `invert` wrote, or MODEL or MODEL=WEIGHTS to run")
+    p.add_argument("b", metavar="B", help="the same, to set against A")
+    p.add_argument("--layer", type=names, default=("all",), metavar="NAMES",
+                   help="layers to compare, NAME or NAME_IN_A=NAME_IN_B (default: all)")  # fmt: skip
+    p.add_argument("--image", action="append", default=[], metavar="FILE|DIR")
+    p.add_argument("--fail-if", action="append", default=[], metavar="THRESHOLD",
+                   help='such as "layer fc6 kept.luminance < -0.05"; status 1 if so')  # fmt: skip
+    add_prior_options(p)
+    add_work_options(p)
+    p.add_argument("--out", metavar="DIR")
+    p.add_argument("--resume", action="store_true", help="go on with what --out lacks")
+    p.add_argument("--quiet", action="store_true")
+    return p
+
+
+def _request(side: str, layers: tuple[str, ...], options: Any) -> Request:
+    model, _, weights = side.partition("=")
+    return Request(
+        model=model,
+        weights=weights or None,
+        layer=layers,
+        prior=options.prior,
+        image=tuple(options.image),
+        steps=options.steps,
+        seeds=tuple(range(options.seed, options.seed + options.seeds)),
+        settings=parse_assignments(options.assignments),
+        until=options.until,
+        patience=options.patience,
+        device=options.device,
+        precision=options.precision,
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    a, _, b = text.partition("=")
+    return a, b or a
+
+
+def _report(folder: Path) -> dict[str, Any]:
+    report = read_json(folder / "report.json")
+    if report is None:
+        raise RequestError(f"{folder} holds no readable report.json: name a folder that `invert` wrote")
+    return report
+
+
+def _folders(out: Path, folders: list[Path | None]) -> tuple[Path, Path]:
+    a, b = (folder or out / "ab"[index] for index, folder in enumerate(folders))
+    return a, b
+
+
+def _print_table(comparison: dict[str, Any]) -> None:
+    table = Table("layer", "prior", *SHOWN, title="A to B (change)", title_justify="left")
+    for row in comparison["rows"]:
+        layer = row["layer"] if row["layer"] == row["layer_b"] else f"{row['layer']} = {row['layer_b']}"
+        table.add_row(layer, row["prior"], *(_change(row, name) for name in SHOWN))
+    console = Console()
+    console.print(table) if console.is_terminal else Console(width=200).print(table)
+
+
+def _change(row: dict[str, Any], name: str) -> str:
+    if name not in row["change"]:
+        return "–"
+    return f"{row['a'][name]:.3g} to {row['b'][name]:.3g} ({row['change'][name]:+.2g})"

@@ -1,0 +1,53 @@
+"""Where in the picture a layer's evidence for a class lies: Grad-CAM, by captum."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import torch
+from captum.attr import LayerGradCam
+from matplotlib import colormaps
+from torch import Tensor
+
+from invert.subjects import Layer, Subject
+
+
+def evidence_map(subject: Subject, layer: str, image: Tensor, class_index: int) -> Tensor | None:
+    """Layer Grad-CAM of a class's logit for one image `(1, C, H, W)`: `(H, W)` in [0, 1].
+
+    For a layer without places, such as a fully connected one, the map is that of the deepest
+    layer before it that has some. None where there is no such layer, or no evidence for the class.
+    Selvaraju et al., ICCV 2017, https://captum.ai/api/layer.html
+    """
+    place = _placed(subject, subject.layer(layer))
+    if place is None:
+        return None
+    module = subject.model.get_submodule(place.tap.module)
+    method = LayerGradCam(lambda x: subject.model(x), module)
+    inputs = subject.preprocess(image).detach().requires_grad_()
+    cam = method.attribute(inputs, target=class_index, relu_attributions=True)
+    if not isinstance(cam, Tensor) or cam.dim() != 4 or not bool(cam.any()):
+        return None
+    size = (image.shape[-2], image.shape[-1])
+    smooth = torch.nn.functional.interpolate(cam.detach().float(), size, mode="bilinear")[0, 0]
+    return smooth / smooth.max()
+
+
+def overlay(image: Tensor, evidence: Tensor) -> Tensor:
+    """The evidence `(H, W)` in colour over the image `(1, C, H, W)` in grey: `(1, 3, H, W)` in [0, 1]."""
+    grey = image.mean(1, keepdim=True).expand(-1, 3, -1, -1).cpu()
+    colours = torch.from_numpy(colormaps["inferno"](evidence.cpu().numpy())[..., :3]).float()
+    weight = 0.25 + 0.5 * evidence.cpu()
+    return ((1 - weight) * grey + weight * colours.movedim(-1, 0)[None]).clamp(0, 1)
+
+
+def _placed(subject: Subject, layer: Layer) -> Layer | None:
+    """`layer`, or the deepest before it, that is a feature map `(C, h, w)` of a module called once."""
+    calls = Counter(each.tap.module for each in subject.layers if each.tap.module)
+    reached = subject.layers[: subject.layers.index(layer) + 1]
+    placed = (
+        each
+        for each in reversed(reached)
+        if len(each.shape) == 3 and each.shape[1] > 1 and calls[each.tap.module] == 1
+    )
+    return next(placed, None)
