@@ -57,7 +57,9 @@ def class_names(path: Path | None) -> tuple[str, ...]:
         return subject.CLASSES
     with safetensors.safe_open(path, framework="pt") as stored:
         metadata = stored.metadata() or {}
-    return tuple(json.loads(metadata["classes"])) if "classes" in metadata else subject.CLASSES
+    if "training" not in metadata:
+        return subject.CLASSES
+    return tuple(json.loads(metadata["training"])["classes"])
 
 
 def labels_among(classes: tuple[str, ...], photos: Photos) -> Tensor:

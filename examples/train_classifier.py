@@ -6,7 +6,7 @@ Each of TRAIN_DIR and VAL_DIR holds one folder of photos per class, with the sam
 The photos are decoded once into one uint8 tensor; every batch is then cropped, flipped,
 recoloured and mixed as a tensor, so no worker processes are needed. The network has batch
 norm while it trains; it is folded into the weights before they are written (float16
-safetensors). The same seed, settings, device and thread count repeat the same run.
+safetensors). The same seed and settings on the same machine repeat the same run.
 """
 
 from __future__ import annotations
@@ -359,12 +359,14 @@ def contiguous(network: nn.Module) -> dict[str, Tensor]:
 def save(network: nn.Module, out: Path, classes: tuple[str, ...], settings: Settings) -> None:
     """Weights as float16 safetensors, with what made them as metadata."""
     halves = {name: tensor.half() for name, tensor in contiguous(network).items()}
-    metadata = {
+    made_by = {
         "architecture": "alexnet_mini",
-        "classes": json.dumps(classes),
-        "settings": json.dumps(dataclasses.asdict(settings)),
+        "classes": classes,
+        "settings": dataclasses.asdict(settings),
         "torch": torch.__version__,
     }
+    # One entry, because safetensors writes several in no fixed order and the digest would vary.
+    metadata = {"training": json.dumps(made_by)}
     safetensors.torch.save_file(halves, out, metadata)
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
-from invert.errors import RequestError, unknown
+from invert.errors import RequestError, one_line, unknown
 
 Group = Literal["invert.priors", "invert.objectives", "invert.measures"]
 GROUPS: tuple[Group, ...] = ("invert.priors", "invert.objectives", "invert.measures")
@@ -40,7 +40,8 @@ def names(group: Group) -> list[str]:
 def get(group: Group, name: str) -> Any:
     """The plug-in registered as `name`.
 
-    Raises `RequestError` if there is none, if two claim the name, or if it cannot be imported.
+    Raises `RequestError` if there is none, if two claim the name, if it cannot be imported, or if it
+    is of another kind.
     """
     kind = group.removeprefix("invert.").removesuffix("s")
     claims = _claims(group).get(name, ())
@@ -51,12 +52,16 @@ def get(group: Group, name: str) -> Any:
             f"two plug-ins claim the {kind} {name!r}: {' and '.join(map(_origin, claims))}; uninstall one"
         )
     try:
-        return claims[0].load()
+        plugin = claims[0].load()
     except Exception as error:
         raise RequestError(
-            f"the {kind} {name!r} from {_origin(claims[0])} cannot be loaded: "
-            f"{type(error).__name__}: {' '.join(str(error).split())}"
+            f"the {kind} {name!r} from {_origin(claims[0])} cannot be loaded: {one_line(error)}"
         ) from error
+    bases = _bases(group)
+    if not (isinstance(plugin, type) and issubclass(plugin, bases)):
+        wanted = " or ".join(f"invert.{base.__name__}" for base in bases)
+        raise RequestError(f"the {kind} {name!r} from {_origin(claims[0])} is no class derived from {wanted}")
+    return plugin
 
 
 def working(group: Group) -> dict[str, Any]:
@@ -77,6 +82,19 @@ def _load_all(group: Group) -> dict[str, Any]:
         except RequestError as error:
             loaded[name] = Broken(name, " and ".join(map(_origin, _claims(group)[name])), str(error))
     return loaded
+
+
+def _bases(group: Group) -> tuple[type, ...]:
+    """What a plug-in of the group derives from."""
+    from invert.measures.measure import Measure, RowMeasure  # which looks its plug-ins up here
+    from invert.protocols import Objective, Prior
+
+    bases: dict[Group, tuple[type, ...]] = {
+        "invert.priors": (Prior,),
+        "invert.objectives": (Objective,),
+        "invert.measures": (Measure, RowMeasure),
+    }
+    return bases[group]
 
 
 def _origin(point: EntryPoint) -> str:

@@ -239,7 +239,7 @@ class Sweep:
         class_index = subject.top(cell.photo.pixels, 1)[0][0][0]
         for path, pixels in zip(_evidence(cell).values(), (cell.photo.pixels, image), strict=True):
             evidence = evidence_map(subject, cell.layer, pixels, class_index)
-            if evidence is not None and not (folder.out / path).exists():
+            if evidence is not None:
                 folder.write_image(path, overlay(pixels, evidence))
 
     def _record(

@@ -9,7 +9,6 @@ from reports.files import Json
 from reports.pictures import Album
 from reports.study import Cell, Study, target_name
 
-
 REAL = ("highest", "lowest")
 NOTES = {
     "not finite": "stopped: the loss was not finite",

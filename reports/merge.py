@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from invert.errors import RequestError
+from reports.contents import REAL, real_photos
 from reports.files import REPORT, Json, inside, read_report, write_atomically
 from reports.page import write_page
 
-SOURCE = ("tool", "created", "status", "command", "request", "subject")
+SOURCE = ("tool", "created", "status", "command", "request", "subject", "judge")
 
 
 def merge(directories: Sequence[Path], out: Path) -> Path:
@@ -40,8 +41,8 @@ def merge(directories: Sequence[Path], out: Path) -> Path:
     photos: dict[Any, str] = {}
     for folder, report, name in zip(folders, reports, names, strict=True):
         renamed = _merge_photos(merged, report, folder, out, name, photos)
-        for run in report["runs"]:
-            merged["runs"].append(_copy_run(run, folder, out, name, renamed))
+        for part in ("runs", "controls"):
+            merged[part] += [_copy_run(run, folder, out, name, renamed) for run in report.get(part) or []]
         merged["layers"] += [
             {**row, "source": name, "runs": [f"{name}-{run}" for run in row.get("runs") or []]}
             for row in report.get("layers") or []
@@ -65,6 +66,7 @@ def _frame(reports: Sequence[Json], names: Sequence[str]) -> Json:
         "images": [],
         "measures": {},
         "runs": [],
+        "controls": [],
         "layers": [],
     }
 
@@ -107,6 +109,16 @@ def _copy_run(run: Json, folder: Path, out: Path, name: str, renamed: dict[Any, 
         "image": renamed.get(image, image),
         "files": copied(run.get("files") or {}),
     }
+    if isinstance(run.get("photos"), dict):
+        entry["photos"] = {**run["photos"]}
+        for part in REAL:
+            entry["photos"][part] = [
+                {
+                    **photo,
+                    "file": _copy(folder, out, photo.get("file"), lambda p: f"photos/{name}-{Path(p).name}"),
+                }
+                for photo in real_photos(run, part)
+            ]
     if isinstance(entry["files"].get("record"), str):
         write_atomically(out / entry["files"]["record"], _json(entry))
     return entry
@@ -136,7 +148,7 @@ def _clear(out: Path) -> None:
             f"cannot merge into {out}: it holds something else; --out names a new or empty folder"
         )
     earlier = read_report(out)
-    for run in earlier["runs"]:
+    for run in [*earlier["runs"], *(earlier.get("controls") or [])]:
         if re.fullmatch(r"\w[\w.@,+-]*", str(run.get("id"))):
             shutil.rmtree(out / "runs" / str(run["id"]), ignore_errors=True)
     for photo in earlier.get("images") or []:

@@ -8,6 +8,10 @@ const data = JSON.parse(byId("data").textContent);
 const pictures = new Map(Object.entries(data.pictures));
 for (const image of all("img[data-picture]")) pictures.set(image.dataset.picture, image.src);
 
+for (const image of all("img[data-again]")) {
+  Object.assign(image, { src: pictures.get(image.dataset.again), hidden: false });
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 
 function element(tag, attributes = {}, ...children) {
@@ -173,6 +177,7 @@ function look(number) {
   fillSeeds();
   fillCurve();
   fillTop5();
+  fillReal();
   fillEvidence();
   fillWords();
   if (!closer.open) {
@@ -320,6 +325,14 @@ function fillEvidence() {
       element("figure", { class: "thumb large" },
         picture(key, `Where the evidence for ${cell.title} comes from in the ${name}`), element("figcaption", {}, name))),
   );
+}
+
+function fillReal() {
+  const { highest, lowest } = open.run.real;
+  byId("real-part").hidden = highest.length + lowest.length === 0;
+  const figure = ([key, name, score]) =>
+    element("figure", { class: "thumb" }, picture(key, name), element("figcaption", {}, name, element("small", {}, score)));
+  byId("real").replaceChildren(...[...highest, ...lowest].map(figure));
 }
 
 function fillWords() {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from reports.contents import Contents, by_photo, numbers_of, top5
+from reports.contents import REAL, Contents, by_photo, numbers_of, top5
 from reports.files import Json, read_json
 from reports.numbers import facet_of, number, seconds, short
 from reports.study import Cell, Row, Study
@@ -86,6 +86,10 @@ def _run(run: Json, out: Path, contents: Contents, vocabulary: Vocabulary, view:
         "trace": _thinned(read_json(out, (run.get("files") or {}).get("trace"))),
         "evidence": contents.evidence(run),
         "top5": [[name, number(share)] for name, share in top5(run)],
+        "real": {
+            part: [[key, name, short(score)] for key, name, score in contents.real(run, part)]
+            for part in REAL
+        },
         "numbers": [entry.shown() for entry in vocabulary.entries(numbers_of(run))],
         "settings": [[str(name), _setting(value)] for name, value in (run.get("settings") or {}).items()],
         "command": str(run.get("command") or ""),

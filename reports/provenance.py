@@ -65,6 +65,8 @@ def sections(report: Json) -> list[tuple[str, Facts]]:
     for source in sources:
         name = f" · {source.get('name')}" if several else ""
         found.append((f"Network{name}", _network(source.get("subject") or {})))
+        if isinstance(source.get("judge"), dict):
+            found.append((f"Judge{name}", _network(source["judge"])))
         created = ("created", str(source.get("created") or "–"))
         found.append((f"Versions{name}", [*_flat(source.get("tool") or {}), created]))
         found.append((f"Request{name}", _flat(source.get("request") or {})))

@@ -16,6 +16,7 @@ from reports.pictures import Album
 from reports.study import Cell, Row, Study
 from reports.vocabulary import Vocabulary
 
+MOST_REAL = 4
 CAPTION = ("feature_error", "psnr")
 """The numbers under the picture of an inversion."""
 
@@ -84,6 +85,7 @@ class View:
             keys |= {
                 self.contents.picture(r) for row in study.gallery for cell in row.cells for r in cell.runs
             }
+            keys |= {key for row in study.gallery for key, *_ in self.real(row)}
         return {key for key in keys if key}
 
     def uri(self, key: str) -> str:
@@ -97,7 +99,33 @@ class View:
         entries = self.vocabulary.entries(values)
         if run.get("objective") == "feature":
             entries = [entry for entry in entries if entry.name in CAPTION]
-        return [entry.shown() for entry in entries]
+        return [entry.in_short() for entry in entries]
+
+    def real(self, row: Row) -> list[tuple[str, str, str]]:
+        """The photos that drive a target most: key, name and score."""
+        for run in _runs(row):
+            found = self.contents.real(run, "highest")[:MOST_REAL]
+            if found:
+                return [(key, name, short(score)) for key, name, score in found]
+        return []
+
+    def real_scores(self, row: Row) -> list[str]:
+        """What real photos score, beside which the scores reached are to be read."""
+        known = next((run["photos"] for run in _runs(row) if isinstance(run.get("photos"), dict)), None)
+        if known is None:
+            return []
+        told = [f"{known.get('count')} photos: {_mean_and_best(known)}"]
+        mine = known.get("of_class")
+        if isinstance(mine, dict):
+            whose = "of the class" if mine.get("by") == "folder" else "that the network calls so"
+            told.append(f"{mine.get('count')} {whose}: {_mean_and_best(mine)}")
+        return told
+
+    @property
+    def judge(self) -> str:
+        """The independent network that judged, by name; empty where none did."""
+        known = self.report.get("judge")
+        return str(known.get("model") or "") if isinstance(known, dict) else ""
 
     def top(self, entry: Json) -> list[tuple[str, str]]:
         """The five most probable classes, with their probabilities."""
@@ -141,6 +169,14 @@ class View:
         if share is not None:
             facts.append(f"{percent(share) if share < 1 else short(share) + ' ×'} the input’s numbers")
         return facts
+
+
+def _runs(row: Row) -> list[Json]:
+    return [run for cell in row.cells for run in cell.runs]
+
+
+def _mean_and_best(scores: Json) -> str:
+    return f"mean {short(scores.get('mean'))}, best {short(scores.get('max'))}"
 
 
 def _model(study: Study) -> str:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, ClassVar
 
+import torch
+
 from invert import registry
+from invert.errors import one_line
 from invert.measures.evidence import Evidence, RowEvidence
 from invert.protocols import Description
 
@@ -39,9 +44,14 @@ class RowMeasure(ABC):
 
 
 def measure_run(evidence: Evidence) -> Numbers:
-    """Every registered measure of a run, by name."""
-    measures = registry.working("invert.measures").values()
-    return {cls.name: _finite(cls()(evidence)) for cls in measures if issubclass(cls, Measure)}
+    """Every registered measure of a run, by name; None, with a warning, for one that fails."""
+    numbers: Numbers = {}
+    for cls in registry.working("invert.measures").values():
+        if issubclass(cls, Measure):
+            numbers[cls.name] = None
+            with _warned(cls):
+                numbers[cls.name] = _finite(cls()(evidence))
+    return numbers
 
 
 def measure_row(row: RowEvidence) -> tuple[Numbers, Numbers]:
@@ -50,9 +60,10 @@ def measure_row(row: RowEvidence) -> tuple[Numbers, Numbers]:
     spreads: Numbers = {}
     for cls in registry.working("invert.measures").values():
         if issubclass(cls, RowMeasure):
-            more, more_spreads = cls()(row)
-            numbers |= {name: _finite(value) for name, value in more.items()}
-            spreads |= {name: _finite(value) for name, value in more_spreads.items()}
+            with _warned(cls):
+                more, more_spreads = cls()(row)
+                numbers |= {name: _finite(value) for name, value in more.items()}
+                spreads |= {name: _finite(value) for name, value in more_spreads.items()}
     return numbers, spreads
 
 
@@ -65,6 +76,17 @@ def describe() -> dict[str, dict[str, Any]]:
         name: {**asdict(d), "range": [end if math.isfinite(end) else None for end in d.range]}
         for name, d in descriptions.items()
     }
+
+
+@contextmanager
+def _warned(measure: type) -> Iterator[None]:
+    """Within, a measure that fails costs its own numbers, not the run that it was to measure."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        warnings.warn(f"the measure {measure.__name__} failed: {one_line(error)}", stacklevel=3)
 
 
 def _finite(value: float | None) -> float | None:

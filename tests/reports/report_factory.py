@@ -112,6 +112,17 @@ class Factory:
                     )
                     picture = inverted(base_photo(self.side).rotate(30 * index), 0.6, p, seed)
                     self._pictures(run, picture, (100, 300))
+                    save(base_photo(self.side), self.out / "photos/best.png")
+                    best = {"file": "photos/best.png", "name": HOSTILE, "score": 21.5}
+                    run["photos"] = {
+                        "count": 50,
+                        "skipped": 0,
+                        "mean": 3.2,
+                        "max": 21.5,
+                        "highest": [best],
+                        "lowest": [],
+                        "of_class": {"by": "folder", "count": 5, "mean": 14.0, "max": 21.5},
+                    }
                     run["measures"] = {"target_probability": 0.99 - 0.2 * p, "judge_rank": 3 + 200 * p}
         self.measures["target_probability"] = describe("probability of the target", "", [0, 1], "higher")
         self.measures["judge_rank"] = describe("rank for the judge", "rank", [1, 1000], "lower")

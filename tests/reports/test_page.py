@@ -224,11 +224,14 @@ def test_the_gallery_opens_without_an_original(visit, gallery):
     page = visit(gallery)
     assert page.locator("h3", has_text="zebra").count() == 1
     figure = page.get_by_role("article", name="zebra, dip").locator(".figure").first
-    assert "probability of the target" in figure.inner_text()
+    assert "0.990" in figure.inner_text()
+    assert "5 of the class: mean 14, best 21.5" in page.locator(".layer").first.inner_text()
+    assert page.locator(".real img").count() == 2
     figure.get_by_role("button").click()
     assert not page.locator("#views").is_visible()
     assert page.locator("#stage-inversion").is_visible()
     assert "academic gown" in page.locator("#top5-tables").inner_text()
+    assert "21.5" in page.locator("#real").inner_text()
 
 
 def test_a_running_report_says_so(make, visit):

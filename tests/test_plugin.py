@@ -1,0 +1,152 @@
+"""A third party's plug-in, installed and used by its entry point; broken ones, which break nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import invert
+from invert import registry
+from invert.cli import main
+from invert.photos import default_photo
+from invert.testing import tiny_subject
+
+PLUGIN = Path(__file__).resolve().parents[1] / "examples" / "plugin"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the example plug-in, as pip installs it."""
+    target = tmp_path_factory.mktemp("site")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    options = ["--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]
+    subprocess.run([*pip, *options, str(PLUGIN)], check=True)
+    return target
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder that packages are imported from, and the registry that looks anew."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    registry._claims.cache_clear()
+    yield folder
+    registry._claims.cache_clear()
+
+
+def in_new_process(program: str, *words: object, site: Path, cwd: Path) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
+    command = [str(Path(sys.executable).parent / program), *map(str, words)]
+    done = subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_it_is_listed_runs_and_is_in_the_report(installed: Path, own_network: str, tmp_path: Path) -> None:
+    listed = in_new_process("invert", "priors", site=installed, cwd=tmp_path)
+    assert "fourier: Pixels reached through their spectrum" in listed
+    assert "fourier.falloff" in listed
+    words = ["--layer", "conv", "--prior", "fourier", "--set", "fourier.falloff=1.5", "--steps", 3]
+    in_new_process("invert", own_network, *words, "--out", "out", site=installed, cwd=tmp_path)
+    (run,) = json.loads((tmp_path / "out" / "report.json").read_text())["runs"]
+    assert (run["prior"], run["settings"]["falloff"], run["error"]) == ("fourier", 1.5, None)
+    assert "fourier" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_its_own_tests_pass(installed: Path, tmp_path: Path) -> None:
+    words = ["-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, PLUGIN / "test_invert_fourier.py"]
+    assert "passed" in in_new_process("pytest", *words, site=installed, cwd=tmp_path)
+
+
+def announce(site: Path, package: str, group: str, name: str, value: str) -> None:
+    """What pip leaves of a package that announces one entry point."""
+    folder = site / f"{package}-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text(f"[{group}]\n{name} = {value}\n")
+    importlib.invalidate_caches()
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("nowhere_to_be_found:Prior", "ModuleNotFoundError"),
+        ("json:NoSuchThing", "AttributeError"),
+        ("explodes:Prior", "ZeroDivisionError"),
+    ],
+)
+def test_a_broken_plugin_is_reported_and_breaks_nothing_else(
+    site: Path, value: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (site / "explodes.py").write_text("1 / 0\n")
+    announce(site, "faulty", "invert.priors", "faulty", value)
+    assert main(["doctor"]) == 1
+    told = capsys.readouterr().out
+    assert f"the prior 'faulty' from {value} (faulty 1.0) cannot be loaded: {reason}" in told
+    assert "priors: dip, none, tv" in told
+    assert main(["priors"]) == 0
+    with pytest.raises(invert.RequestError, match=reason):
+        invert.prior("faulty")
+    assert invert.prior("tv").name == "tv"
+
+
+@pytest.mark.parametrize("name", ["twin", "tv"], ids=["of two newcomers", "of a built-in prior"])
+def test_two_that_claim_one_name_are_reported(
+    site: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    announce(site, "one", "invert.priors", name, "priors.none:Pixels")
+    announce(site, "other", "invert.priors", name, "priors.dip:DeepImagePrior")
+    assert main(["doctor"]) == 1
+    told = capsys.readouterr().out
+    assert f"claim the prior '{name}'" in told
+    assert "priors.none:Pixels (one 1.0)" in told and "priors.dip:DeepImagePrior (other 1.0)" in told
+    with pytest.raises(invert.RequestError, match="claim the prior"):
+        invert.prior(name)
+    assert invert.prior("none").name == "none"
+
+
+def test_a_broken_measure_is_left_out_of_a_run(site: Path, own_network: str, tmp_path: Path) -> None:
+    announce(site, "faulty", "invert.measures", "faulty", "nowhere_to_be_found:Measure")
+    assert main([own_network, "--layer", "conv", "--prior", "none", "--steps", "2",
+                 "--out", str(tmp_path / "out"), "--quiet"]) == 0  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["json:dumps", "collections:OrderedDict"])
+@pytest.mark.parametrize("group", registry.GROUPS)
+def test_what_is_of_another_kind_is_refused(
+    site: Path, group: registry.Group, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    announce(site, "misfit", group, "misfit", value)
+    assert main(["doctor"]) == 1
+    assert f"'misfit' from {value} (misfit 1.0) is no class derived from invert." in capsys.readouterr().out
+    assert "misfit" not in registry.working(group)
+
+
+FAILING = """
+from invert import Description, Measure
+
+class Failing(Measure):
+    name = "failing"
+    description = Description("fails", "", (0, 1), "higher", "a test")
+
+    def __call__(self, evidence):
+        raise KeyError("no such thing")
+"""
+
+
+def test_a_measure_that_fails_costs_its_own_number(site: Path) -> None:
+    (site / "failing.py").write_text(FAILING)
+    announce(site, "failing", "invert.measures", "failing", "failing:Failing")
+    objective = invert.FeatureMatch("conv", tiny_subject().image(default_photo()))
+    with pytest.warns(UserWarning, match="the measure Failing failed: KeyError: 'no such thing'"):
+        result = invert.run(tiny_subject(), objective, "none", steps=1)
+    assert result.measures["failing"] is None
+    assert result.measures["psnr"] is not None
