@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import sys
 from datetime import datetime, timezone
@@ -188,10 +189,11 @@ class Summary:
 
 
 def top5(subject: Subject, image: Tensor) -> list[dict[str, Any]] | None:
-    """The five most probable classes for an image `(1, C, H, W)`; None where the network has none."""
+    """The five most probable classes for an image `(1, C, H, W)`; None where the network says none."""
     if subject.classes is None:
         return None
-    return [{"index": i, "name": name, "probability": p} for i, name, p in subject.top(image, 5)[0]]
+    best = [{"index": i, "name": name, "probability": p} for i, name, p in subject.top(image, 5)[0]]
+    return best if all(math.isfinite(each["probability"]) for each in best) else None
 
 
 def describe_subject(subject: Subject, model: str) -> dict[str, Any]:

@@ -46,6 +46,13 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{round(100 * share)}\u202f%".replace("-", "−")
 
 
+def probability(share: float | None) -> str:
+    """A percentage that does not round to certainty or to nothing."""
+    if share is not None and 0 < share < 0.005:
+        return "<1\u202f%"
+    return ">99\u202f%" if share is not None and 0.995 < share < 1 else percent(share)
+
+
 def seconds(value: object) -> str:
     known = number(value)
     if known is None:

@@ -127,12 +127,8 @@ function showChosen(section) {
   if (top5 && known) top5.replaceChildren(...(known.top5 ?? []).map(classItem));
 }
 
-function classItem([name, share]) {
-  return element("li", {}, `${name} `, element("span", { class: "number" }, percent(share)));
-}
-
-function percent(share) {
-  return share === null ? "–" : `${Math.round(100 * share)}\u202f%`;
+function classItem([name, , share]) {
+  return element("li", {}, `${name} `, element("span", { class: "number" }, share));
 }
 
 for (const section of all("[data-study]")) {
@@ -302,12 +298,12 @@ function fillTop5() {
   const seen = new Set((original?.top5 ?? []).map(([name]) => name));
   byId("top5-tables").replaceChildren(
     ...columns.map(([title, top5]) => {
-      const rows = top5.map(([name, share]) => {
+      const rows = top5.map(([name, share, text]) => {
         const bar = drawn("svg", { viewBox: "0 0 100 6", preserveAspectRatio: "none", class: "bar", "aria-hidden": "true" },
           drawn("rect", { class: "kept", width: 100 * (share ?? 0), height: 6 }));
         const label = title !== "Original" && seen.has(name) ? element("b", {}, name) : name;
         return element("tr", {}, element("th", { scope: "row" }, label),
-          element("td", { class: "number" }, percent(share)), element("td", {}, bar));
+          element("td", { class: "number" }, text), element("td", {}, bar));
       });
       const caption = original ? title : "Top 5 for the picture";
       return element("table", { class: "classes" }, element("caption", {}, caption), element("tbody", {}, ...rows));

@@ -7,7 +7,7 @@ from typing import Any
 
 from reports.contents import REAL, Contents, by_photo, numbers_of, top5
 from reports.files import Json, read_json
-from reports.numbers import facet_of, number, seconds, short
+from reports.numbers import facet_of, number, probability, seconds, short
 from reports.study import Cell, Row, Study
 from reports.view import View
 from reports.vocabulary import Vocabulary, matrix
@@ -39,7 +39,7 @@ def _study(study: Study, contents: Contents) -> Json:
             "id": photo.get("id"),
             "name": str(photo.get("name")),
             "key": contents.photo(photo),
-            "top5": [[name, number(share)] for name, share in top5(photo)],
+            "top5": _classes(photo),
         }
         for photo in study.photos
     ]
@@ -56,7 +56,7 @@ def _cell(study: Study, row: Row, cell: Cell, view: View) -> Json:
         "reading": str(cell.summary.get("reading") or ""),
         "runs": [view.contents.number(run) for run in cell.runs],
         "agreement": {str(photo): view.contents.agreement(cell, photo) for photo in by_photo(cell)},
-        "numbers": [e.shown() for e in view.vocabulary.entries(known) if not facet_of(e.name)],
+        "numbers": [e.shown() for e in view.vocabulary.entries(known) if e.known and not facet_of(e.name)],
         "facets": matrix(known, {str(name): v for name, v in controls.items() if isinstance(v, dict)}),
         "tiles": tiles if isinstance(tiles, list) and tiles and isinstance(tiles[0], list) else None,
     }
@@ -85,15 +85,20 @@ def _run(run: Json, out: Path, contents: Contents, vocabulary: Vocabulary, view:
         "steps": run.get("steps"),
         "trace": _thinned(read_json(out, (run.get("files") or {}).get("trace"))),
         "evidence": contents.evidence(run),
-        "top5": [[name, number(share)] for name, share in top5(run)],
+        "top5": _classes(run),
         "real": {
             part: [[key, name, short(score)] for key, name, score in contents.real(run, part)]
             for part in REAL
         },
-        "numbers": [entry.shown() for entry in vocabulary.entries(numbers_of(run))],
+        "numbers": [e.shown() for e in vocabulary.entries(numbers_of(run)) if e.known],
         "settings": [[str(name), _setting(value)] for name, value in (run.get("settings") or {}).items()],
         "command": str(run.get("command") or ""),
     }
+
+
+def _classes(entry: Json) -> list[list[Any]]:
+    """Name, probability, and the probability as text."""
+    return [[name, number(share), probability(number(share))] for name, share in top5(entry)]
 
 
 def _setting(value: Any) -> str:

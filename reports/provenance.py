@@ -89,7 +89,9 @@ def _network(subject: Json) -> Facts:
 
 
 def _flat(mapping: Json) -> Facts:
-    return [(str(name), _text(value)) for name, value in mapping.items() if value not in (None, [], {})]
+    return [
+        (str(name), _text(value)) for name, value in mapping.items() if value not in (None, False, [], {})
+    ]
 
 
 def _text(value: Any) -> str:

@@ -11,7 +11,7 @@ from reports.contents import Contents, numbers_of, top5
 from reports.files import Json
 from reports.headline import panels
 from reports.listing import layers_table, runs_table
-from reports.numbers import SHARES, band_of, facet_label, facets, number, percent, short
+from reports.numbers import SHARES, band_of, facet_label, facets, number, percent, probability, short
 from reports.pictures import Album
 from reports.study import Cell, Row, Study
 from reports.vocabulary import Vocabulary
@@ -129,7 +129,7 @@ class View:
 
     def top(self, entry: Json) -> list[tuple[str, str]]:
         """The five most probable classes, with their probabilities."""
-        return [(name, percent(number(share))) for name, share in top5(entry)]
+        return [(name, probability(number(share))) for name, share in top5(entry)]
 
     def has_shares(self, study: Study) -> bool:
         return any(self.shares(cell) for row in study.rows for cell in row.cells)
@@ -167,7 +167,9 @@ class View:
         facts += [" × ".join(map(str, known["shape"]))] if known.get("shape") else []
         share = number(known.get("share"))
         if share is not None:
-            facts.append(f"{percent(share) if share < 1 else short(share) + ' ×'} the input’s numbers")
+            facts.append(
+                f"{percent(share) + ' of' if share < 1 else short(share) + ' ×'} the input’s numbers"
+            )
         return facts
 
 

@@ -23,14 +23,18 @@ UNITS = ("dB", "px", "pixels", "nats", "bits", "%")
 
 
 SHORT = {
+    "class_divergence": "KL divergence",
+    "place_chance": "place by chance",
     "psnr": "PSNR",
+    "same_top1": "same top 1",
+    "ssim": "SSIM",
     "target_score": "score",
     "target_probability": "probability",
     "target_rank": "rank",
     "judge_probability": "judge’s probability",
     "judge_rank": "judge’s rank",
 }
-"""Labels for where there is little room; everywhere else numbers have the label of their description."""
+"""Labels for where there is little room: under pictures and over columns, which say the rest in a tooltip."""
 
 
 class Entry(NamedTuple):
@@ -40,6 +44,10 @@ class Entry(NamedTuple):
     value: str
     hint: str
     name: str
+
+    @property
+    def known(self) -> bool:
+        return self.value != "–"
 
     def shown(self) -> tuple[str, str, str]:
         return self.label, self.value, self.hint
@@ -90,7 +98,7 @@ class Vocabulary:
         known = describe(name, self.measures)
         facet = facet_of(name)
         return {
-            "text": facet_label(facet) if facet else known["label"],
+            "text": facet_label(facet) if facet else SHORT.get(name, known["label"]),
             "unit": "" if facet else known["unit"],
             "hint": hint(known),
             "group": name.partition(".")[0] if facet else "",
@@ -113,7 +121,7 @@ class Vocabulary:
 def matrix(measures: Mapping[str, Any], controls: Mapping[str, Mapping[str, Any]]) -> Json | None:
     """Facets as rows, what is known of each as columns, the controls' kept share at the end."""
     facets = in_order({facet_of(name) for name in measures if number(measures[name]) is not None} - {""})
-    groups = [group for group in GROUPS if any(f"{group}.{facet}" in measures for facet in facets)]
+    groups = [g for g in GROUPS if any(number(measures.get(f"{g}.{f}")) is not None for f in facets)]
     rows = []
     for facet in facets:
         values = [measures.get(f"{group}.{facet}") for group in groups]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,3 +40,20 @@ def own_network(tmp_path_factory: pytest.TempPathFactory) -> str:
     file = tmp_path_factory.mktemp("own") / "network.py"
     file.write_text(OWN_NETWORK)
     return f"{file}:net"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
+    """Where INVERT_NO_SKIPS is set, as in continuous integration, a skipped test has failed.
+
+    Only the shared folder may be missing: a clone elsewhere does not have it.
+    """
+    report = yield
+    if report.skipped and os.environ.get("INVERT_NO_SKIPS") and not _needs_absent_shared(report):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which INVERT_NO_SKIPS does not allow: {report.longrepr}"
+    return report
+
+
+def _needs_absent_shared(report: Any) -> bool:
+    return not SHARED.is_dir() and str(SHARED) in str(report.longrepr)

@@ -52,7 +52,7 @@ def in_new_process(program: str, *words: object, site: Path, cwd: Path) -> str:
 
 def test_it_is_listed_runs_and_is_in_the_report(installed: Path, own_network: str, tmp_path: Path) -> None:
     listed = in_new_process("invert", "priors", site=installed, cwd=tmp_path)
-    assert "fourier: Pixels reached through their spectrum" in listed
+    assert "fourier: Pixels reached" in listed
     assert "fourier.falloff" in listed
     words = ["--layer", "conv", "--prior", "fourier", "--set", "fourier.falloff=1.5", "--steps", 3]
     in_new_process("invert", own_network, *words, "--out", "out", site=installed, cwd=tmp_path)
@@ -62,7 +62,7 @@ def test_it_is_listed_runs_and_is_in_the_report(installed: Path, own_network: st
 
 
 def test_its_own_tests_pass(installed: Path, tmp_path: Path) -> None:
-    words = ["-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, PLUGIN / "test_invert_fourier.py"]
+    words = ["-p", "no:cacheprovider", "--rootdir", tmp_path, PLUGIN / "test_invert_fourier.py"]
     assert "passed" in in_new_process("pytest", *words, site=installed, cwd=tmp_path)
 
 

@@ -18,6 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     try:
         return _command(words)(words)
+    except SystemExit as stop:  # what argparse does after --help
+        return 1 if stop.code else 0
     except BrokenPipeError:
         return 0
     except Exception as error:

@@ -103,7 +103,7 @@ def add_subject_options(p: Parser) -> None:
     group = p.add_argument_group("the network")
     group.add_argument("--weights", metavar="FILE|random", help="default: the published ones")
     group.add_argument("--labels", metavar="FILE", help="class names, one a line")
-    group.add_argument("--size", type=whole(1, 10_000), metavar="PIXELS", help="side of the network's input")
+    group.add_argument("--size", type=whole(1, 4_096), metavar="PIXELS", help="side of the network's input")
     group.add_argument("--mean", type=numbers, metavar="R,G,B", help="subtracted from images in [0, 1]")
     group.add_argument("--std", type=numbers, metavar="R,G,B", help="then divided by")
 

@@ -248,7 +248,8 @@ def _named(subject: Subject, names: Sequence[str], what: str) -> tuple[str, ...]
         raise RequestError(f"{what}: {subject.name} is no classifier, its output is {shape}")
     if len(names) != shape[0]:
         raise RequestError(f"{what}: {len(names)} names for {shape[0]} classes")
-    return tuple(map(str, names))
+    # Names are shown at a terminal: one line each, and nothing that a terminal obeys.
+    return tuple("".join(c if c.isprintable() else " " for c in str(name)).strip() for name in names)
 
 
 def _channels(module: nn.Module, mean: PerChannel, std: PerChannel) -> int:

@@ -66,6 +66,9 @@ class Subject:
         self.std = _per_channel("std", std, input_shape[0])
         if min(self.std) <= 0:
             raise RequestError(f"std must be above 0 in each channel, not {min(self.std):g}")
+        for path, weight in model.named_parameters():
+            if weight.is_floating_point() and not bool(weight.isfinite().all()):
+                raise RequestError(f"{name}: the weights hold NaN or infinity ({path})")
         self.classes = tuple(classes) if classes is not None else None
         self.crop = crop
         self.interpolation = interpolation
@@ -149,7 +152,7 @@ class Subject:
                 layers = trace(self.model, self.preprocess(grey), aliases)
         except InvertError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise RequestError(f"{self.name} does not take images of {size}: {reason}") from error
         if not layers or layers[-1].tap.module:

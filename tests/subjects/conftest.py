@@ -83,15 +83,6 @@ def vit() -> Subject:
     return subjects.load("timm:vit_tiny_patch16_224", weights="random")
 
 
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder of photos and real weights beside the repository."""
-    folder = Path(__file__).resolve().parents[3] / "shared"
-    if not folder.is_dir():
-        pytest.skip(f"needs the photos and weights in {folder}")
-    return folder
-
-
 @pytest.fixture
 def squeezenet(shared: Path) -> Subject:
     return subjects.load("squeezenet1_1", weights=shared / "weights" / "squeezenet1_1.safetensors")

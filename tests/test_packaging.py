@@ -1,0 +1,151 @@
+"""What is released: what is in the wheel and the sdist, and that a wheel works outside the checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+import site
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from email.parser import HeaderParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MEGABYTE = 1_000_000
+
+
+def run(*words: object, cwd: Path) -> str:
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH",)}
+    environment["OMP_NUM_THREADS"] = "1"
+    command = list(map(str, words))
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an sdist, and of the wheel that was built from it."""
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT, cwd=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def elsewhere(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of a new environment with the wheel in it, and our own one's packages behind."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    venv.create(folder / "venv", symlinks=True)
+    binaries = folder / "venv" / "bin"
+    (packages,) = (folder / "venv").glob("lib/python*/site-packages")
+    (packages / "dependencies.pth").write_text("\n".join(site.getsitepackages()))
+    (wheel,) = dist.glob("*.whl")
+    pip = [sys.executable, "-m", "pip", "--python", binaries / "python", "--disable-pip-version-check"]
+    run(*pip, "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=folder)
+    return binaries
+
+
+def test_the_wheel_holds_all_it_needs_and_nothing_else(dist: Path) -> None:
+    (wheel,) = dist.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {
+        "invert/py.typed",
+        "priors/py.typed",
+        "reports/py.typed",
+        "invert/subjects/alexnet_mini.safetensors",
+        "invert/measures/mean_photo.json",
+        "reports/template.html",
+        "reports/style.css",
+        "reports/page.js",
+    } <= set(names)
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {
+        "invert",
+        "priors",
+        "reports",
+    }
+    assert not [name for name in names if "test_" in name or "__pycache__" in name or name.endswith(".png")]
+    in_checkout = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("invert", "priors", "reports")
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert in_checkout <= set(names)
+    assert wheel.stat().st_size <= 6 * MEGABYTE
+
+
+def test_the_sdist_holds_what_it_takes_to_build_and_test(dist: Path) -> None:
+    (sdist,) = dist.glob("*.tar.gz")
+    names = {name.partition("/")[2] for name in tarfile.open(sdist).getnames()}
+    assert {
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "Makefile",
+        "docs/index.md",
+        "examples/plugin/pyproject.toml",
+        "tests/test_packaging.py",
+    } <= names
+    assert not [name for name in names if name.startswith((".git/", "demo/", "docs/_build"))]
+    assert sdist.stat().st_size <= 8 * MEGABYTE
+
+
+def test_the_metadata_is_complete(dist: Path) -> None:
+    assert run(sys.executable, "-m", "twine", "check", "--strict", *dist.iterdir(), cwd=dist).count("PASSED") == 2
+    archive = zipfile.ZipFile(next(dist.glob("*.whl")))
+    (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    headers = HeaderParser().parsestr(archive.read(metadata).decode())
+    assert headers["License-Expression"] == "Apache-2.0"
+    assert headers["Requires-Python"] == ">=3.10"
+    assert headers["Summary"] and headers["Description-Content-Type"] == "text/markdown"
+
+
+def test_it_is_used_outside_the_checkout(elsewhere: Path, own_network: str, tmp_path: Path) -> None:
+    assert "invert MODEL --layer fc6" in run(elsewhere / "invert", "--help", cwd=tmp_path)
+    words = ["--layer", "conv", "--prior", "tv", "--steps", 2, "--out", "out", "--quiet"]
+    run(elsewhere / "invert", own_network, *words, cwd=tmp_path)
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["status"] == "done"
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+LOOK = """
+import json, sys
+import torch
+before, threads = torch.get_rng_state(), torch.get_num_threads()
+import invert, priors, reports
+print(json.dumps({
+    "files": [invert.__file__, priors.__file__, reports.__file__],
+    "imported": [name for name in ("torchvision", "timm", "captum", "matplotlib") if name in sys.modules],
+    "undisturbed": torch.equal(before, torch.get_rng_state()) and threads == torch.get_num_threads(),
+    "public": sorted(name for name in dir(invert) if not name.startswith("_")),
+    "meant": sorted(invert.__all__),
+    "subject": invert.load("alexnet-mini").weights,
+}))
+"""
+
+
+def test_import_is_silent_and_without_side_effects(elsewhere: Path, tmp_path: Path) -> None:
+    printed = run(elsewhere / "python", "-W", "error", "-c", "import invert", cwd=tmp_path)
+    assert printed == ""
+    seen = json.loads(run(elsewhere / "python", "-c", LOOK, cwd=tmp_path))
+    assert all(str(elsewhere.parent) in file for file in seen["files"])
+    assert seen["undisturbed"]
+    assert seen["subject"] == "bundled"
+
+
+def test_import_leaves_the_heavy_packages_for_when_they_are_used(tmp_path: Path) -> None:
+    heavy = "print([m for m in ('torchvision', 'timm', 'captum', 'matplotlib', 'PIL.ImageFont') if m in sys.modules])"
+    assert run(sys.executable, "-c", f"import sys, invert; {heavy}", cwd=tmp_path).strip() == "[]"
+
+
+def test_the_examples_type_check_against_the_wheel(elsewhere: Path, tmp_path: Path) -> None:
+    scripts = [path for path in sorted((ROOT / "examples").glob("*.py"))]
+    words = ["--strict", "--python-executable", elsewhere / "python", "--config-file", os.devnull]
+    cache = ["--cache-dir", ROOT / ".cache" / "mypy-examples"]
+    assert "Success" in run(sys.executable, "-m", "mypy", *words, *cache, *scripts, cwd=tmp_path)
