@@ -94,9 +94,9 @@ def half_written(out: Path) -> list[str]:
                 json.loads(content)
             except ValueError:
                 found.append(str(path))
-        elif path.suffix == ".png" and not content.endswith(b"IEND\xaeB`\x82"):
-            found.append(str(path))
-        elif path.suffix == ".html" and not content.rstrip().endswith(b"</html>"):
+        elif (path.suffix == ".png" and not content.endswith(b"IEND\xaeB`\x82")) or (
+            path.suffix == ".html" and not content.rstrip().endswith(b"</html>")
+        ):
             found.append(str(path))
     return found
 

@@ -51,9 +51,15 @@ def sweep(
 ) -> list[Row]:
     """The rows of one run of the tool, resumed where it was left off."""
     request = Request(
-        model="alexnet-mini", layer=LAYERS, prior=priors, image=images, seeds=tuple(range(seeds)), steps=steps,
-        until=0.05, controls=controls,
-    )  # fmt: skip
+        model="alexnet-mini",
+        layer=LAYERS,
+        prior=priors,
+        image=images,
+        seeds=tuple(range(seeds)),
+        steps=steps,
+        until=0.05,
+        controls=controls,
+    )
     carry_out(request, out, resume=True, quiet=False, as_json=False)
     report = read_json(out / "report.json")
     assert report is not None
@@ -81,18 +87,34 @@ def page(study: list[Row], controls: list[Row], options: argparse.Namespace, cla
         "",
         *table(
             ["layer, prior", "reached", *FACETS],
-            [[f"{r['layer']}, {r['prior']}", f"{r['reached']:.2f}", *(split(r, f) for f in FACETS)] for r in study],
+            [
+                [f"{r['layer']}, {r['prior']}", f"{r['reached']:.2f}", *(split(r, f) for f in FACETS)]
+                for r in study
+            ],
         ),
         "",
         "## Beside them",
         "",
         *table(
-            ["layer, prior", "share of the input's numbers", "place kept, px (chance)", "edges kept",
-             "identity kept", "same top-1", "reading"],
             [
-                [f"{r['layer']}, {r['prior']}", f"{r['share']:.3f}",
-                 f"{number(r, 'place_kept', 0)} ({number(r, 'place_chance', 0)})", number(r, "edges_kept"),
-                 number(r, "identity_kept"), number(r, "same_top1"), r["reading"] or "–"]
+                "layer, prior",
+                "share of the input's numbers",
+                "place kept, px (chance)",
+                "edges kept",
+                "identity kept",
+                "same top-1",
+                "reading",
+            ],
+            [
+                [
+                    f"{r['layer']}, {r['prior']}",
+                    f"{r['share']:.3f}",
+                    f"{number(r, 'place_kept', 0)} ({number(r, 'place_chance', 0)})",
+                    number(r, "edges_kept"),
+                    number(r, "identity_kept"),
+                    number(r, "same_top1"),
+                    r["reading"] or "–",
+                ]
                 for r in study
             ],
         ),
@@ -105,8 +127,12 @@ def page(study: list[Row], controls: list[Row], options: argparse.Namespace, cla
         *table(
             ["layer, prior", "8 cycles and more", "luminance", "colour"],
             [
-                [f"{r['layer']}, {r['prior']}", f"{largest(other(r), FINE):.3f}", f"{largest(other(r), FACETS[:1]):.3f}",
-                 f"{largest(other(r), FACETS[1:2]):.3f}"]
+                [
+                    f"{r['layer']}, {r['prior']}",
+                    f"{largest(other(r), FINE):.3f}",
+                    f"{largest(other(r), FACETS[:1]):.3f}",
+                    f"{largest(other(r), FACETS[1:2]):.3f}",
+                ]
                 for r in study
             ],
         ),
@@ -116,11 +142,14 @@ def page(study: list[Row], controls: list[Row], options: argparse.Namespace, cla
         *table(
             ["layer", *(f"{facet}: trained, random" for facet in FACETS[:2] + FACETS[4:6])],
             [
-                [r["layer"], *(f"{number(r, f'kept.{f}')}, {of_random(r, f)}" for f in FACETS[:2] + FACETS[4:6])]
+                [
+                    r["layer"],
+                    *(f"{number(r, f'kept.{f}')}, {of_random(r, f)}" for f in FACETS[:2] + FACETS[4:6]),
+                ]
                 for r in controls
             ],
         ),
-    ]  # fmt: skip
+    ]
     return "\n".join(lines)
 
 

@@ -211,7 +211,9 @@ class Optimisation:
         state |= {f"kept.{name}": getattr(self, name) for name in self._KEPT}
         state["step"] = torch.tensor(self.step)
         state["seconds"] = torch.tensor(self.seconds, dtype=torch.float64)
-        return {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in state.items()}
+        return {
+            name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in state.items()
+        }
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from `state()` of an optimisation that was made with the same arguments."""

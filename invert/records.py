@@ -66,10 +66,10 @@ class Folder:
 
     def write_request(self, request: Mapping[str, Any]) -> None:
         """The first file of a folder to be written."""
-        self._write("request.json", as_json(request))
+        self._write("request.json", json_bytes(request))
 
     def write_report(self, report: Mapping[str, Any]) -> None:
-        self._write("report.json", as_json(report))
+        self._write("report.json", json_bytes(report))
 
     def record(self, run_id: str) -> dict[str, Any] | None:
         """The record of a run, or None where it has none, or one whose picture is gone."""
@@ -81,7 +81,7 @@ class Folder:
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """The last file of a run to be written."""
-        self._write(f"runs/{record['id']}/record.json", as_json(record))
+        self._write(f"runs/{record['id']}/record.json", json_bytes(record))
 
     def write_trace(self, run_id: str, loss: Tensor, penalty: Tensor) -> str:
         trace = {
@@ -89,7 +89,7 @@ class Folder:
             "loss": [_short(value) for value in loss.tolist()],
             "penalty": [_short(value) for value in penalty.tolist()],
         }
-        return self._write(f"runs/{run_id}/trace.json", as_json(trace, indent=None))
+        return self._write(f"runs/{run_id}/trace.json", json_bytes(trace, indent=None))
 
     def write_image(self, path: str, image: Tensor) -> str:
         """Save one image `(1, C, H, W)` in [0, 1] as 8-bit PNG under OUT; gives back `path`."""
@@ -121,7 +121,7 @@ class Folder:
             part.unlink(missing_ok=True)
 
     def _write(self, path: str, content: bytes) -> str:
-        """Write a file under OUT; gives back `path`. A link on the way that leads out of OUT is not followed."""
+        """Write a file under OUT, following no link that leads out of it; gives back `path`."""
         target = self.out / path
         if not target.parent.resolve().is_relative_to(self.out.resolve()):
             raise WriteError(f"{target.parent} leads out of {self.out}, where nothing may be written")
@@ -148,14 +148,14 @@ def write_whole(path: Path, content: bytes) -> Path:
     return path
 
 
-def as_json(value: Any, indent: int | None = 1) -> bytes:
-    """`value` as a file of JSON. A name that is no Unicode keeps its bytes, as escapes."""
+def json_bytes(value: Any, indent: int | None = 1) -> bytes:
+    """`value` as a file of JSON; what is no Unicode in the name of a file becomes a question mark."""
     text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
-    return text.encode("utf-8", "backslashreplace")
+    return text.encode("utf-8", "replace")
 
 
 def write_json(path: Path, value: Any) -> Path:
-    return write_whole(path, as_json(value))
+    return write_whole(path, json_bytes(value))
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -174,7 +174,7 @@ def slug(text: str) -> str:
 
 
 def unique(names: Iterable[str]) -> list[str]:
-    """`names`, with a number behind those that were there before; whether letters are large is no difference."""
+    """`names` with a number behind those that were there before, whatever the case of their letters."""
     found: dict[str, str] = {}
     for name in names:
         candidate, count = name, 1

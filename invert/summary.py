@@ -192,8 +192,10 @@ def top5(subject: Subject, image: Tensor) -> list[dict[str, Any]] | None:
     """The five most probable classes for an image `(1, C, H, W)`; None where the network says none."""
     if subject.classes is None:
         return None
-    best = [{"index": i, "name": name, "probability": p} for i, name, p in subject.top(image, 5)[0]]
-    return best if all(math.isfinite(each["probability"]) for each in best) else None
+    best = subject.top(image, 5)[0]
+    if not all(math.isfinite(probability) for _, _, probability in best):
+        return None
+    return [{"index": i, "name": name, "probability": p} for i, name, p in best]
 
 
 def describe_subject(subject: Subject, model: str) -> dict[str, Any]:

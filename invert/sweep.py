@@ -5,6 +5,7 @@ It prints nothing: it yields what happened, and the command line shows it and dr
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from invert.evidence_map import evidence_map, overlay
 from invert.objectives import ClassScore
 from invert.optimise import Optimisation, Step, Stopped
 from invert.photo_scores import PhotoScores
-from invert.records import Folder, WriteError, slug
+from invert.records import Folder, WriteError, json_bytes, slug
 from invert.request import Request, differences
 from invert.run import Problem, Result
 from invert.settings import as_json
@@ -135,7 +136,7 @@ class Sweep:
         return record is not None and record["stopped"] not in (None, "interrupted")
 
     def _check_made_by_this(self, folder: Folder, resume: bool) -> None:
-        asked = self.request.as_json() | self._digests()
+        asked = json.loads(json_bytes(self.request.as_json() | self._digests()))  # as it will be read back
         made_by = folder.request()
         if made_by is not None and not resume:
             raise RequestError(f"{folder.out} holds a run already: add --resume, or choose another --out")

@@ -161,12 +161,13 @@ def _check_descent(prior: Prior, shape: Shape) -> None:
 
 def _check_settings(prior: Prior) -> None:
     settings = json.loads(json.dumps(as_json(prior)))
-    rebuilt = type(prior)(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
+    rebuild: Any = type(prior)
+    rebuilt = rebuild(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
     assert rebuilt == prior, "the settings do not survive JSON"
     for preset, values in prior.presets.items():
         unknown = set(values) - set(setting_types(type(prior)))
         assert not unknown, f"the preset {preset!r} has unknown settings: {', '.join(sorted(unknown))}"
-        type(prior)(**values)
+        rebuild(**values)
 
 
 def _check_description(name: str, description: Description) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from invert.records import write_whole
 from reports.charts import Panel, Series
-from reports.files import Json, inside, read_json, read_report, write_atomically
+from reports.files import Json, inside, read_json, read_report
 from reports.numbers import SHARES, facet_label, facets, number, percent, short
 from reports.page import HERE, environment, policy
 
@@ -33,7 +34,7 @@ def write_comparison(out: Path, folder_a: Path, folder_b: Path) -> Path:
             policy=policy(style),
         )
     )
-    return write_atomically(out / PAGE, page.encode("utf-8"))
+    return write_whole(out / PAGE, page.encode("utf-8"))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from invert.errors import RequestError
-from reports.files import Json, inside, read_report, write_atomically
+from invert.records import write_whole
+from reports.files import Json, inside, read_report
 from reports.numbers import short
 from reports.study import Cell, Study, studies
 
@@ -53,7 +54,7 @@ def write_figure(out: Path, file: Path, *, photo: str | None = None, seed: int |
         # Without a date the same report gives the same file.
         metadata = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
         figure.savefig(buffer, format=kind, dpi=300, metadata=metadata)
-    return write_atomically(file, buffer.getvalue())
+    return write_whole(file, buffer.getvalue())
 
 
 def _grid(out: Path, study: Study, photo: str | None, seed: int | None) -> Figure:

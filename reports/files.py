@@ -1,10 +1,8 @@
-"""The folder a report lives in: reading `report.json`, finding what it names, writing beside it."""
+"""The folder a report lives in: reading `report.json`, finding what it names."""
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -54,27 +52,3 @@ def read_json(directory: Path, name: object) -> Any:
         return json.loads(file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
     except (OSError, ValueError):
         return None
-
-
-def write_atomically(file: Path, content: bytes) -> Path:
-    """Write a file so that a reader sees the old one or the new one, never half of either."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    beside = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.chmod(0o666 & ~_umask())
-        beside.replace(file)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    return file
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from invert.errors import RequestError
+from invert.records import write_whole
 from reports.contents import REAL, real_photos
-from reports.files import REPORT, Json, inside, read_report, write_atomically
+from reports.files import REPORT, Json, inside, read_report
 from reports.page import write_page
 
 SOURCE = ("tool", "created", "status", "command", "request", "subject", "judge")
@@ -48,7 +49,7 @@ def merge(directories: Sequence[Path], out: Path) -> Path:
             for row in report.get("layers") or []
         ]
         merged["measures"] = {**(report.get("measures") or {}), **merged["measures"]}
-    write_atomically(out / REPORT, _json(merged))
+    write_whole(out / REPORT, _json(merged))
     return write_page(out)
 
 
@@ -120,7 +121,7 @@ def _copy_run(run: Json, folder: Path, out: Path, name: str, renamed: dict[Any, 
                 for photo in real_photos(run, part)
             ]
     if isinstance(entry["files"].get("record"), str):
-        write_atomically(out / entry["files"]["record"], _json(entry))
+        write_whole(out / entry["files"]["record"], _json(entry))
     return entry
 
 
@@ -132,9 +133,7 @@ def _copy(folder: Path, out: Path, name: Any, moved: Callable[[str], str]) -> st
     target = out / moved(str(name))
     if not target.resolve().is_relative_to(out.resolve()):
         return None
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(file, target)
-    return target.relative_to(out).as_posix()
+    return write_whole(target, file.read_bytes()).relative_to(out).as_posix()
 
 
 def _clear(out: Path) -> None:

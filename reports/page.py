@@ -11,8 +11,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from invert.records import write_whole
 from reports import charts
-from reports.files import PAGE, Json, read_report, write_atomically
+from reports.files import PAGE, Json, read_report
 from reports.payload import payload
 from reports.pictures import Album
 from reports.study import studies
@@ -27,7 +28,7 @@ def write_page(out: Path) -> Path:
     Works while runs are in progress or failed, and where pictures are missing: the page says so.
     """
     out = Path(out)
-    return write_atomically(out / PAGE, render(out, read_report(out)).encode("utf-8"))
+    return write_whole(out / PAGE, render(out, read_report(out)).encode("utf-8"))
 
 
 def render(out: Path, report: Json) -> str:

@@ -40,9 +40,21 @@ def banner(report: Json) -> str:
         return f"Still running, {_count(finished, 'run')} finished. Reload the page to see more."
     if status == "interrupted":
         return f"Interrupted after {_count(finished, 'run')}. The same command with --resume goes on."
+    told = []
     if failed:
-        return f"{failed} of {_count(len(report['runs']), 'run')} failed; the reasons stand in their places."
-    return ""
+        told.append(
+            f"{failed} of {_count(len(report['runs']), 'run')} failed; the reasons stand in their places."
+        )
+    told += [f"The control {run.get('id')} failed: {run['error']}." for run in _wrong(report, "controls")]
+    told += [
+        f"{row.get('layer')} under {row.get('prior')} could not be measured: {row['error']}."
+        for row in _wrong(report, "layers")
+    ]
+    return " ".join(told)
+
+
+def _wrong(report: Json, part: str) -> list[Json]:
+    return [item for item in report.get(part) or [] if item.get("error")]
 
 
 def commands(report: Json) -> Facts:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reports.files import Json, read_report, write_atomically
+from invert.records import write_whole
+from reports.files import Json, read_report
 
 RUN = (
     "id", "objective", "layer", "target", "target_index", "prior", "image", "seed", "steps", "seconds",
@@ -25,8 +26,8 @@ def write_tables(out: Path) -> list[Path]:
     runs = [run for run in report["runs"] if isinstance(run, dict)]
     layers = [row for row in report.get("layers") or [] if isinstance(row, dict)]
     return [
-        write_atomically(out / "runs.csv", _csv(runs, (*RUN, *merged), ("measures",))),
-        write_atomically(out / "layers.csv", _csv(layers, (*LAYER, *merged), ("measures", "spread"))),
+        write_whole(out / "runs.csv", _csv(runs, (*RUN, *merged), ("measures",))),
+        write_whole(out / "layers.csv", _csv(layers, (*LAYER, *merged), ("measures", "spread"))),
     ]
 
 

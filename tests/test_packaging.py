@@ -52,7 +52,8 @@ def elsewhere(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_all_it_needs_and_nothing_else(dist: Path) -> None:
     (wheel,) = dist.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
     assert {
         "invert/py.typed",
         "priors/py.typed",
@@ -81,7 +82,8 @@ def test_the_wheel_holds_all_it_needs_and_nothing_else(dist: Path) -> None:
 
 def test_the_sdist_holds_what_it_takes_to_build_and_test(dist: Path) -> None:
     (sdist,) = dist.glob("*.tar.gz")
-    names = {name.partition("/")[2] for name in tarfile.open(sdist).getnames()}
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
     assert {
         "pyproject.toml",
         "README.md",
@@ -97,10 +99,11 @@ def test_the_sdist_holds_what_it_takes_to_build_and_test(dist: Path) -> None:
 
 
 def test_the_metadata_is_complete(dist: Path) -> None:
-    assert run(sys.executable, "-m", "twine", "check", "--strict", *dist.iterdir(), cwd=dist).count("PASSED") == 2
-    archive = zipfile.ZipFile(next(dist.glob("*.whl")))
-    (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-    headers = HeaderParser().parsestr(archive.read(metadata).decode())
+    checked = run(sys.executable, "-m", "twine", "check", "--strict", *dist.iterdir(), cwd=dist)
+    assert checked.count("PASSED") == 2
+    with zipfile.ZipFile(next(dist.glob("*.whl"))) as archive:
+        (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        headers = HeaderParser().parsestr(archive.read(metadata).decode())
     assert headers["License-Expression"] == "Apache-2.0"
     assert headers["Requires-Python"] == ">=3.10"
     assert headers["Summary"] and headers["Description-Content-Type"] == "text/markdown"
@@ -121,10 +124,7 @@ before, threads = torch.get_rng_state(), torch.get_num_threads()
 import invert, priors, reports
 print(json.dumps({
     "files": [invert.__file__, priors.__file__, reports.__file__],
-    "imported": [name for name in ("torchvision", "timm", "captum", "matplotlib") if name in sys.modules],
     "undisturbed": torch.equal(before, torch.get_rng_state()) and threads == torch.get_num_threads(),
-    "public": sorted(name for name in dir(invert) if not name.startswith("_")),
-    "meant": sorted(invert.__all__),
     "subject": invert.load("alexnet-mini").weights,
 }))
 """
@@ -140,12 +140,13 @@ def test_import_is_silent_and_without_side_effects(elsewhere: Path, tmp_path: Pa
 
 
 def test_import_leaves_the_heavy_packages_for_when_they_are_used(tmp_path: Path) -> None:
-    heavy = "print([m for m in ('torchvision', 'timm', 'captum', 'matplotlib', 'PIL.ImageFont') if m in sys.modules])"
-    assert run(sys.executable, "-c", f"import sys, invert; {heavy}", cwd=tmp_path).strip() == "[]"
+    heavy = {"torchvision", "timm", "captum", "matplotlib", "pandas", "scipy"}
+    look = f"import sys, invert; print({heavy} & set(sys.modules) or 'none')"
+    assert run(sys.executable, "-c", look, cwd=tmp_path).strip() == "none"
 
 
 def test_the_examples_type_check_against_the_wheel(elsewhere: Path, tmp_path: Path) -> None:
-    scripts = [path for path in sorted((ROOT / "examples").glob("*.py"))]
+    scripts = sorted((ROOT / "examples").rglob("*.py"))
     words = ["--strict", "--python-executable", elsewhere / "python", "--config-file", os.devnull]
     cache = ["--cache-dir", ROOT / ".cache" / "mypy-examples"]
     assert "Success" in run(sys.executable, "-m", "mypy", *words, *cache, *scripts, cwd=tmp_path)

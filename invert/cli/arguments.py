@@ -88,9 +88,13 @@ def add_prior_options(p: Parser) -> None:
 
 def add_work_options(p: Parser) -> argparse._ArgumentGroup:
     work = p.add_argument_group("how to work")
-    work.add_argument("--steps", type=whole(1, MOST_STEPS), metavar="N", help="steps a run (default: the prior's)")
+    work.add_argument(
+        "--steps", type=whole(1, MOST_STEPS), metavar="N", help="steps a run (default: the prior's)"
+    )
     work.add_argument("--seed", type=whole(0), default=0, metavar="N", help="the first seed (default: 0)")
-    work.add_argument("--seeds", type=whole(1, 10_000), default=1, metavar="K", help="how many seeds (default: 1)")
+    work.add_argument(
+        "--seeds", type=whole(1, 10_000), default=1, metavar="K", help="how many seeds (default: 1)"
+    )
     work.add_argument("--until", type=positive, metavar="E", help="stop a run at this feature error")
     work.add_argument("--patience", type=whole(1), metavar="N",
                       help="stop a run when nothing has improved by 1 %% for N steps")  # fmt: skip

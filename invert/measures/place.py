@@ -16,19 +16,19 @@ from invert.measures.measure import Numbers, RowMeasure
 from invert.protocols import Description
 
 SIDE = 64
-"""Luminance is compared at 64 × 64, so distances come in steps of a 64th of the picture."""
-TILE = 16
+"""Pictures are compared at 64 × 64, so distances come in steps of a 64th of the side."""
+TILE = 24
 STRIDE = 8
-SOURCE = "invert: normalised cross-correlation of tiles with the whole photo (docs/measures.md)"
+SOURCE = "invert: normalised cross-correlation of tiles' edges with the whole photo's (docs/measures.md)"
 
 
 class PlaceKept(RowMeasure):
     """How far, in pixels, tiles of the inversion sit from where they match the photo best (median).
 
-    Tiles of a quarter of the picture's side are matched against every place of the photo by
-    normalised cross-correlation, so neither contrast nor brightness matters. 0 is in place.
-    `place_chance` is the same with the photo's tiles in place of the inversion's all shuffled:
-    a displacement near it means that position is lost.
+    Tiles of three eighths of the picture's side are matched against every place of the photo by
+    the normalised cross-correlation of their edges in four directions, so brightness, contrast
+    and colour do not matter: outlines do. 0 is in place. `place_chance` is the distance to a
+    place chosen at random: a displacement near it means that position is lost.
     """
 
     descriptions: ClassVar[Mapping[str, Description]] = {
@@ -57,7 +57,7 @@ def displacement(images: Tensor, photo: Tensor) -> Tensor:
     in a photo `(C, H, W)`: a scalar; NaN where no tile has any contrast."""
     windows = _windows(photo[None], 1)[0]
     tiles = _windows(images, STRIDE)
-    there = tiles.norm(dim=-1) > 0.5  # flat tiles were set to 0: they match anything
+    there = tiles.norm(dim=-1) > 0.5  # tiles without edges were set to 0: they match anything
     scores = tiles @ windows.T
     best = scores.argmax(-1)
     homes = _corners(STRIDE).to(photo.device)
@@ -67,13 +67,23 @@ def displacement(images: Tensor, photo: Tensor) -> Tensor:
 
 
 def _windows(images: Tensor, stride: int) -> Tensor:
-    """All tiles of images `(K, C, H, W)`, zero-mean and of unit norm: `(K, places, TILE²)`."""
-    luminance = F.interpolate(images.mean(1, keepdim=True), (SIDE, SIDE), mode="bilinear", antialias=True)
-    tiles = F.unfold(luminance, TILE, stride=stride).movedim(1, -1)
-    tiles = tiles - tiles.mean(-1, keepdim=True)
+    """The edge maps of all tiles of images `(K, C, H, W)`, zero-mean, of unit norm: `(K, places, N)`."""
+    maps = _edges(images)
+    unfolded = F.unfold(maps, TILE, stride=stride).movedim(1, -1)
+    tiles = unfolded.reshape(*unfolded.shape[:2], maps.shape[1], TILE**2)
+    tiles = (tiles - tiles.mean(-1, keepdim=True)).flatten(-2)
     norm = tiles.norm(dim=-1, keepdim=True)
     # Less than a grey level of contrast is nothing to match.
     return torch.where(norm > TILE / 255, tiles / norm.clamp_min(1e-12), 0.0)
+
+
+def _edges(images: Tensor) -> Tensor:
+    """How strong the edges are in four directions, blurred a little: `(K, 4, SIDE, SIDE)`."""
+    luminance = F.interpolate(images.mean(1, keepdim=True), (SIDE, SIDE), mode="bilinear", antialias=True)
+    x = F.pad(luminance.diff(dim=-1), (0, 1))
+    y = F.pad(luminance.diff(dim=-2), (0, 0, 0, 1))
+    directions = torch.cat([x, y, (x + y) / 2**0.5, (x - y) / 2**0.5], dim=1)
+    return F.avg_pool2d(directions.abs(), 3, stride=1, padding=1)
 
 
 def _corners(stride: int) -> Tensor:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from follow import blocks, follow
 
+import invert
 from invert import registry
+from invert.cli import main
+from invert.cli.arguments import SUBCOMMANDS
 from invert.measures import Measure
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = [page for page in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))) if any(blocks(page))]
+
+FOR_USERS = ("getting-started", "reading-a-report", "priors", "objectives", "measures", "plugins")
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
 
 @pytest.fixture
@@ -62,15 +68,17 @@ def test_the_pages_name_all_that_is_registered() -> None:
             assert f"`{name}`" in pages["measures"] or f"`{name}.FACET`" in pages["measures"], name
 
 
-def test_the_options_that_the_pages_name_are_there() -> None:
-    from invert.cli.arguments import invert_parser
+def test_the_api_page_has_every_public_name() -> None:
+    page = (DOCS / "api.md").read_text()
+    assert [name for name in invert.__all__ if f":: invert.{name}\n" not in page] == []
 
-    told = " ".join(page.read_text() for page in PAGES)
-    options = {option for action in invert_parser()._actions for option in action.option_strings}
-    for option in ("--judge", "--controls", "--until", "--photos", "--views", "--resume", "--labels"):
-        assert option in options and option in told
-    dip = {field.name for field in fields(registry.get("invert.priors", "dip"))}
-    assert {"steps", "learning_rate", "warmup", "decay", "fast"} <= dip
+
+def test_the_options_that_the_pages_name_are_there(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("", *SUBCOMMANDS):
+        assert main([*command.split(), "--help"]) == 0
+    there = set(OPTION.findall(capsys.readouterr().out))
+    for page in (ROOT / "README.md", *(DOCS / f"{name}.md" for name in FOR_USERS)):
+        assert set(OPTION.findall(page.read_text())) <= there, page.name
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:

@@ -20,6 +20,11 @@ def run(script: str, *words: object) -> None:
     runpy.run_path(str(EXAMPLES / script), run_name="__main__")
 
 
+def size(picture: str) -> tuple[int, int]:
+    with Image.open(picture) as opened:
+        return opened.size
+
+
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -28,14 +33,14 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_own_network(capsys: pytest.CaptureFixture[str]) -> None:
     run("own_network.py", "--steps", 2)
-    assert Image.open("own_network.png").size == (128, 128)
+    assert size("own_network.png") == (128, 128)
     printed = capsys.readouterr().out
     assert "conv3" in printed and "feature error" in printed
 
 
 def test_compare_priors(capsys: pytest.CaptureFixture[str]) -> None:
     run("compare_priors.py", "--steps", 2)
-    assert Image.open("compare_priors.png").size == (3 * 128, 128)
+    assert size("compare_priors.png") == (3 * 128, 128)
     printed = capsys.readouterr().out
     assert "dip" in printed and "tv" in printed
 
