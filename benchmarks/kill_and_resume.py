@@ -12,12 +12,14 @@ for times. Exit status 1, with what went wrong, where it does not.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import os
 import random
 import sys
 import tempfile
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -55,25 +57,35 @@ def words(folder: Path, steps: int) -> list[str]:
     return [*asked, "--steps", str(steps), "--device", "cpu", "--quiet"]
 
 
-def attempt(asked: list[str], out: Path, seconds: float | None = None) -> int | None:
-    """Run, or resume, in a process of its own, killed after `seconds`: its exit status, None if killed."""
-    process = multiprocessing.get_context("fork").Process(
-        target=_child, args=([*asked, "--resume", str(out)],)
-    )
+def start(asked: list[str], log: Path, checkpoints: float = CHECKPOINTS) -> BaseProcess:
+    """`invert` with these words in a process of its own, its standard error in `log`.
+
+    It is forked from a server that has imported torch and done nothing else, which saves seconds a start.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["invert.cli.invert"])
+    process = context.Process(target=_invert, args=(asked, log, checkpoints))
     process.start()
+    return process
+
+
+def _invert(asked: list[str], log: Path, checkpoints: float) -> None:
+    with log.open("wb") as file:
+        os.dup2(file.fileno(), 2)
+    torch.set_num_threads(1)
+    sweep.CHECKPOINT_SECONDS = checkpoints
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        sys.exit(main(asked))
+
+
+def attempt(asked: list[str], out: Path, seconds: float | None = None) -> int | None:
+    """Run, or resume, and kill after `seconds`: the exit status, None if killed."""
+    process = start([*asked, "--resume", str(out)], out.with_suffix(".log"))
     process.join(seconds)
     if process.is_alive():
         process.kill()
         process.join()
     return None if process.exitcode == -9 else process.exitcode
-
-
-def _child(asked: list[str]) -> None:
-    torch.set_num_threads(1)  # threads do not survive a fork
-    sweep.CHECKPOINT_SECONDS = CHECKPOINTS
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 1)
-    sys.exit(main(asked))
 
 
 def finished(out: Path) -> dict[str, tuple[int, int, bytes]]:

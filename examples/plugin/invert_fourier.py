@@ -70,7 +70,7 @@ class Spectrum(Canvas):
 
     def forward(self) -> Tensor:
         spectrum = torch.view_as_complex(self.coefficients * self.scale)
-        image = torch.fft.irfft2(spectrum, s=self.size, norm="ortho") / CONTRAST
+        image: Tensor = torch.fft.irfft2(spectrum, s=self.size, norm="ortho") / CONTRAST
         if self.colours is not None:
             image = (image[:, None] * self.colours).sum(2)
         return image.sigmoid()
@@ -78,10 +78,13 @@ class Spectrum(Canvas):
 
 def spectral_radius(height: int, width: int) -> Tensor:
     """The frequency of each coefficient of `rfft2`, in cycles per pixel: `(H, W // 2 + 1)`."""
-    return torch.hypot(torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None])
+    rows: Tensor = torch.fft.fftfreq(height)[:, None]
+    columns: Tensor = torch.fft.rfftfreq(width)[None]
+    return torch.hypot(rows, columns)
 
 
 def colours() -> Tensor:
     """`COLOURS`, its longest column of length 1: `(3, 3, 1, 1)`, to multiply `(B, 1, 3, H, W)` with."""
     matrix = torch.tensor(COLOURS)
-    return (matrix / matrix.norm(dim=0).max())[..., None, None]
+    longest: Tensor = matrix.norm(dim=0).max()
+    return (matrix / longest)[..., None, None]
