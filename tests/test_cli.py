@@ -78,6 +78,14 @@ def test_the_page_is_there_and_asks_the_network_for_nothing(finished: Path) -> N
     assert "<b>sea</b>" not in page
 
 
+def test_tables_and_a_figure_can_be_had(finished: Path, tmp_path: Path) -> None:
+    assert len((finished / "runs.csv").read_text().splitlines()) == 1 + 2 * 3 * 2 * 2
+    assert len((finished / "layers.csv").read_text().splitlines()) == 1 + 2 * 3
+    assert invert("report", finished, "--figure", tmp_path / "grid.pdf") == 0
+    assert (tmp_path / "grid.pdf").read_bytes().startswith(b"%PDF")
+    assert invert("report", finished, "--figure", tmp_path / "grid.doc") == 2
+
+
 def test_a_run_s_own_command_makes_it_again(finished: Path, tmp_path: Path) -> None:
     import shlex
 

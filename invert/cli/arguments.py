@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from invert.errors import RequestError
@@ -72,6 +73,7 @@ def invert_parser() -> Parser:
     where.add_argument("--out", metavar="DIR", help="the folder for it (default: inversions/MODEL-WHEN)")
     where.add_argument("--resume", nargs="?", const=True, default=False, metavar="DIR",
                        help="go on with what DIR (or --out) lacks")  # fmt: skip
+    where.add_argument("--figure", type=figure, metavar="FILE", help="draw the grid as .png, .pdf or .svg")
     where.add_argument("--quiet", action="store_true", help="no progress, only the last line")
     where.add_argument("--json", action="store_true", help="the summary on standard output")
     where.add_argument("--open", action="store_true", help="open the page when it is done")
@@ -135,6 +137,12 @@ def units(text: str) -> tuple[str, ...]:
 
 def names_with_repetitions(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def figure(text: str) -> Path:
+    if Path(text).suffix not in (".png", ".pdf", ".svg"):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .png, .pdf or .svg")
+    return Path(text)
 
 
 def numbers(text: str) -> tuple[float, ...]:

@@ -63,16 +63,27 @@ def invert(words: list[str]) -> int:
     if unused:
         raise RequestError(f"--set names the prior {min(unused)!r}, which --prior does not")
     out = folders.pop() if folders else _default_out(request.model)
-    return carry_out(request, out, bool(options.resume), options.quiet, options.json, options.open)
+    return carry_out(
+        request, out, bool(options.resume), options.quiet, options.json, options.open, options.figure
+    )
 
 
 def carry_out(
-    request: Request, out: Path, resume: bool, quiet: bool, as_json: bool = False, open_page: bool = False
+    request: Request,
+    out: Path,
+    resume: bool,
+    quiet: bool,
+    as_json: bool = False,
+    open_page: bool = False,
+    figure: Path | None = None,
 ) -> int:
     """Run a request into `out`, drawing the page as cells finish, and say where it is."""
     sweep = Sweep(request)
     with _stopping(sweep):
         page = _run(sweep, out, resume, quiet=quiet or as_json)
+    reports.write_tables(out)
+    if figure is not None:
+        reports.write_figure(out, figure)
     summary = sweep.summary.content
     if as_json:
         print(json.dumps(summary))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import reports
-from invert.cli.arguments import parser
+from invert.cli.arguments import figure, parser
 from invert.errors import RequestError
 
 
@@ -13,7 +13,7 @@ def report(words: list[str]) -> int:
     p = parser("report", "Draws the page of a finished run again, or merges several into one.")
     p.add_argument("directories", nargs="+", metavar="DIR", help="folders that `invert` wrote")
     p.add_argument("--out", metavar="DIR", help="where the merged page goes (needed for several)")
-    p.add_argument("--figure", metavar="FILE", help="also draw the grid as .png, .pdf or .svg")
+    p.add_argument("--figure", type=figure, metavar="FILE", help="also draw the grid as .png, .pdf or .svg")
     options = p.parse_args(words)
     directories = [Path(directory) for directory in options.directories]
     for directory in directories:
@@ -26,7 +26,8 @@ def report(words: list[str]) -> int:
     else:
         out = Path(options.out)
         page = reports.merge(directories, out)
+    reports.write_tables(out)
     if options.figure:
-        reports.write_figure(out, Path(options.figure))
+        reports.write_figure(out, options.figure)
     print(f"report: {page}")
     return 0
