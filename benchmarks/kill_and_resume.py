@@ -44,6 +44,7 @@ def net():
 CELLS = 6
 DIP = ("channels=4,4", "skip_channels=1,1", "kernels_down=3,3", "kernels_up=3,3", "input_channels=4")
 TIMES = ("created", "seconds")
+DRAWN = (".html", ".csv")
 CHECKPOINTS = 0.1
 """Seconds between checkpoints: 30 in a real run, whose cells take minutes."""
 
@@ -114,8 +115,8 @@ def half_written(out: Path) -> list[str]:
 
 
 def contents(out: Path) -> dict[str, Any]:
-    """Every file of a run but the page, which shows times, by its path; JSON without its times."""
-    files = (path for path in sorted(out.rglob("*")) if path.is_file() and path.suffix != ".html")
+    """Every file of a run by its path, but those drawn from report.json; JSON without its times."""
+    files = (path for path in sorted(out.rglob("*")) if path.is_file() and path.suffix not in DRAWN)
     return {
         path.relative_to(out).as_posix(): _without_times(json.loads(path.read_bytes()))
         if path.suffix == ".json"

@@ -52,7 +52,7 @@ class DeepImagePrior(Prior):
 
     steps: int = 500
     learning_rate: float = 5e-3
-    warmup: float = 0.05
+    warmup: float = 0.1
     decay: float = 0.1
 
     input_channels: int = 32

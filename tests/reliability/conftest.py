@@ -14,6 +14,7 @@ from invert.cli import main
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))  # kill_and_resume; processes inherit it
 
+
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)

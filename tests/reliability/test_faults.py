@@ -91,9 +91,7 @@ def test_one_seed_that_diverges_leaves_the_others(
 ) -> None:
     real = feature_match.feature_error
     one = torch.tensor([1.0, torch.nan, 1.0])
-    monkeypatch.setattr(
-        feature_match, "feature_error", lambda a, b: real(a, b) * (one if len(a) == 3 else 1)
-    )
+    monkeypatch.setattr(feature_match, "feature_error", lambda a, b: real(a, b) * (one if len(a) == 3 else 1))
     words = ("--layer", "conv", "--prior", "none", "--steps", 3, "--seeds", 3)
     assert invert(*words, "--out", tmp_path) == 1
     assert [bool(run["error"]) for run in report(tmp_path)["runs"]] == [False, True, False]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,7 +172,7 @@ def test_folders_that_cannot_be_gone_on_with(
     Path("other/report.json").write_text("{}")
     assert invert("--layer", "conv", "--prior", "none", *words) == 2
     assert message in capsys.readouterr().err
-    assert Path("other/report.json").read_text() == "{}" and os.listdir() == ["other"]
+    assert Path("other/report.json").read_text() == "{}" and list(tmp_path.iterdir()) == [tmp_path / "other"]
 
 
 def test_what_a_killed_run_left_half_written_is_removed(own_network: str, tmp_path: Path) -> None:
