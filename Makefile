@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 
 # The bundled network and a photo that comes with matplotlib: nothing is downloaded.
 demo: $(VENV)/.installed
-	$(BIN)/invert alexnet-mini --layer relu1,relu3,relu5,fc6 --prior dip,tv,none --steps 300 --out demo --resume
+	$(BIN)/invert alexnet-mini --layer relu1,relu3,relu5,fc6 --prior dip,tv,none --seeds 2 --steps 250 \
+		--figure demo/figure.png --out demo --resume
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

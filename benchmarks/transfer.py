@@ -39,7 +39,7 @@ def main() -> None:
             for prior in priors:
                 result = invert.run(
                     subject,
-                    invert.ClassScore(name),
+                    invert.ClassLogOdds(name),
                     default_prior(prior, "class", **settings.get(prior, {})),
                     steps=options.steps,
                     seed=seed,

@@ -37,7 +37,7 @@ def main() -> None:
     classes = sorted(folder for folder in options.photos.iterdir() if folder.is_dir())[: options.classes]
     images = tuple(str(min(folder.iterdir())) for folder in classes)
     study = sweep(options.out / "study", images, ("dip", "tv"), options.seeds, options.steps)
-    controls = sweep(options.out / "controls", images, ("tv",), 2, options.steps, controls=True)
+    controls = sweep(options.out / "controls", images[:4], ("tv",), 2, options.steps, controls=True)
     print(page(study, controls, options, [folder.name for folder in classes]))
 
 
@@ -60,7 +60,8 @@ def sweep(
         until=0.05,
         controls=controls,
     )
-    carry_out(request, out, resume=True, quiet=False, as_json=False)
+    if carry_out(request, out, resume=True, quiet=False):
+        raise SystemExit("the runs did not end well; the same command goes on")
     report = read_json(out / "report.json")
     assert report is not None
     rows: list[Row] = report["layers"]
@@ -137,7 +138,7 @@ def page(study: list[Row], controls: list[Row], options: argparse.Namespace, cla
             ],
         ),
         "",
-        "Random weights against the trained ones, prior tv, 2 seeds: kept.",
+        "Random weights against the trained ones, prior tv, 4 of the photos, 2 seeds: kept.",
         "",
         *table(
             ["layer", *(f"{facet}: trained, random" for facet in FACETS[:2] + FACETS[4:6])],

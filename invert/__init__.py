@@ -7,7 +7,16 @@ result.image, result.feature_error
 
 from invert.errors import InvertError, RequestError, RunError
 from invert.measures import Measure, RowMeasure
-from invert.objectives import Channel, ClassProbability, ClassScore, Direction, FeatureMatch, Neuron, Sum
+from invert.objectives import (
+    Channel,
+    ClassLogOdds,
+    ClassProbability,
+    ClassScore,
+    Direction,
+    FeatureMatch,
+    Neuron,
+    Sum,
+)
 from invert.optimise import Optimisation, optimise
 from invert.protocols import Canvas, Description, Objective, Prior
 from invert.run import Result, run
@@ -17,6 +26,7 @@ from invert.subjects import Layer, Subject, load, wrap
 __all__ = [
     "Canvas",
     "Channel",
+    "ClassLogOdds",
     "ClassProbability",
     "ClassScore",
     "Description",

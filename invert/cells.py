@@ -11,7 +11,7 @@ from torch import Tensor
 
 from invert import photos
 from invert.errors import RequestError
-from invert.objectives import Channel, ClassScore, FeatureMatch, Neuron
+from invert.objectives import Channel, ClassLogOdds, FeatureMatch, Neuron
 from invert.protocols import Objective, Prior
 from invert.records import slug, unique
 from invert.request import Request
@@ -153,7 +153,7 @@ def _targets(
         name = names[index] if names else str(index)
         means_it = name[:1].isalpha() and "," not in name and names.count(name) == 1
         text = name if means_it else str(index)
-        yield ClassScore(index), None, name, {"layer": (), "classes": (text,), "unit": ()}
+        yield ClassLogOdds(index), None, name, {"layer": (), "classes": (text,), "unit": ()}
     for text in request.unit:
         objective = parse_unit(text).bind(subject)
         layer, _, unit = text.rpartition(":")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from invert import photos
 from invert.errors import RequestError
+from invert.objectives import ClassLogOdds, ClassScore
 from invert.objectives.class_score import OUTPUT
 from invert.protocols import Objective
 from invert.records import Folder, slug
@@ -68,7 +69,7 @@ class PhotoScores:
         of_classes = self.subject.classes is not None
         with torch.no_grad():
             activations = self.subject.activations(images, layers | ({OUTPUT} if of_classes else set()))
-            scores = [-objective(images, activations) for objective in self.objectives]
+            scores = [-_score_of(objective)(images, activations) for objective in self.objectives]
         self._scores.append(torch.stack(scores).cpu())
         if of_classes:
             self._top += activations[OUTPUT].argmax(1).tolist()
@@ -108,3 +109,8 @@ class PhotoScores:
             return None
         own = scores[chosen]
         return {"by": by, "count": len(chosen), "mean": float(own.mean()), "max": float(own.max())}
+
+
+def _score_of(objective: Objective) -> Objective:
+    """What a photo is scored by: for a class its logit, as `target_score` is."""
+    return ClassScore(objective.target) if isinstance(objective, ClassLogOdds) else objective

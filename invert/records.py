@@ -170,7 +170,9 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def slug(text: str) -> str:
     """`text` as a file name: letters, digits, dot, dash, underscore; with a digest where changed."""
     clean = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:60]
-    return clean if clean and clean == text else f"{clean or 'x'}-{sha256(text.encode()).hexdigest()[:6]}"
+    if clean and clean == text:
+        return clean
+    return f"{clean or 'x'}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
 
 
 def unique(names: Iterable[str]) -> list[str]:

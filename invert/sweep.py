@@ -21,7 +21,7 @@ from invert.cells import Cell, choose_photos, groups, plan
 from invert.devices import choose_device, choose_precision
 from invert.errors import RequestError, one_line
 from invert.evidence_map import evidence_map, overlay
-from invert.objectives import ClassScore
+from invert.objectives import ClassLogOdds
 from invert.optimise import Optimisation, Step, Stopped
 from invert.photo_scores import PhotoScores
 from invert.records import Folder, WriteError, json_bytes, slug
@@ -256,7 +256,7 @@ class Sweep:
             "objective": cell.objective.kind,
             "layer": cell.layer,
             "target": cell.target,
-            "target_index": cell.objective.target if isinstance(cell.objective, ClassScore) else None,
+            "target_index": cell.objective.target if isinstance(cell.objective, ClassLogOdds) else None,
             "prior": cell.prior.name,
             "settings": as_json(cell.prior),
             "views": None,

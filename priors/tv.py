@@ -35,7 +35,7 @@ class TotalVariation(Prior):
 
     learning_rate: float = 0.1
     decay: float = 0.1
-    weight: float = 0.3
+    weight: float = 0.1
     beta: float = 2.0
     alpha_weight: float = 0.001
     alpha: float = 6.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from invert.objectives.algebra import Term
@@ -48,10 +49,44 @@ class ClassScore(Term):
 
 
 @dataclass(frozen=True)
+class ClassLogOdds(Term):
+    """Minus the logarithm of the class's odds, p / (1 − p): its logit less the log-sum-exp of the others.
+
+    The logit alone also rises with whatever raises every class, such as contrast and garish
+    colours, and can leave another class ahead; the probability saturates as soon as the network
+    is sure. This does neither. `target` is a class name or an index. With a single output it is
+    that logit.
+    """
+
+    target: str | int
+
+    @property
+    def kind(self) -> Kind:
+        return "class"
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return (OUTPUT,)
+
+    def __call__(self, image: Tensor, activations: Activations) -> Tensor:
+        logits, target = activations[OUTPUT].float(), _bound(self.target)
+        if logits.shape[1] == 1:
+            return -logits[:, target]
+        others = torch.cat([logits[:, :target], logits[:, target + 1 :]], dim=1)
+        return others.logsumexp(1) - logits[:, target]
+
+    def bind(self, subject: Subject) -> ClassLogOdds:
+        return replace(self, target=subject.class_index(self.target))
+
+    def __str__(self) -> str:
+        return f"log-odds of class {self.target}"
+
+
+@dataclass(frozen=True)
 class ClassProbability(Term):
     """Minus the logarithm of the class's softmax probability. `target` is a class name or an index.
 
-    It saturates as soon as the network is sure, often before anything is drawn; `ClassScore` does not.
+    It saturates as soon as the network is sure, often before anything is drawn; `ClassLogOdds` does not.
     """
 
     target: str | int

@@ -5,13 +5,14 @@ import torch
 from torch import nn
 
 import invert
-from invert import Channel, ClassProbability, ClassScore, Direction, Neuron
+from invert import Channel, ClassLogOdds, ClassProbability, ClassScore, Direction, Neuron
 from invert.protocols import Objective
 from invert.run import Problem
 
 OBJECTIVES = [
     ClassScore("zebra"),
     ClassScore("golf ball", value=300.0),
+    ClassLogOdds("crane fly"),
     ClassProbability("English springer"),
     Channel("conv2", 3),
     Channel("relu2", 3),
@@ -100,6 +101,15 @@ def test_a_run_goes_on_from_a_checkpoint_as_if_never_stopped(subject: invert.Sub
             break
     *_, resumed = second
     assert torch.equal(whole.best, resumed.best) and torch.equal(whole.last, resumed.last)
+
+
+def test_log_odds_are_those_of_the_probability(subject: invert.Subject) -> None:
+    image = torch.rand(2, *subject.input_shape, generator=torch.Generator().manual_seed(0))
+    output = {"output": subject.logits(image)}
+    p = output["output"].softmax(1)[:, 2]
+    assert torch.allclose(ClassLogOdds(2)(image, output), -(p / (1 - p)).log(), atol=1e-5)
+    single = {"output": torch.tensor([[3.0], [-1.0]])}
+    assert torch.equal(ClassLogOdds(0)(image, single), torch.tensor([-3.0, 1.0]))
 
 
 def dead_network() -> nn.Sequential:

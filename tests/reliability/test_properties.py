@@ -100,17 +100,17 @@ def test_any_setting_is_a_prior_or_one_line(data: st.DataObject) -> None:
         assert make_prior(name, **json.loads(json.dumps(as_json(prior), allow_nan=False))) == prior
 
 
+anything = st.text(
+    st.characters(), max_size=80
+)  # lone surrogates as well: bytes of a name that are no Unicode
+
+
 @drawn
-@given(st.lists(st.text(max_size=80), max_size=6))
+@given(st.lists(anything, max_size=6))
 def test_any_names_are_files_of_their_own(names: list[str]) -> None:
     found = unique(slug(name) for name in names)
     assert len({name.casefold() for name in found}) == len(names)
     assert all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) and len(name) < 80 for name in found)
-
-
-anything = st.text(
-    st.characters(), max_size=20
-)  # lone surrogates as well: bytes of a name that are no Unicode
 
 
 @drawn
