@@ -147,22 +147,26 @@ class Problem:
             viewer = self.views.start(of_views, self.subject.device)
         if self.objective.kind != "feature":
             self._check_gradient(canvas)
+        chosen = choose_precision(precision, self.subject.device)
+        watched = self.subject.in_bf16 if chosen == "bf16" else self.subject
         return Optimisation(
             canvas,
-            lambda image: self.loss(image, viewer),
+            lambda image: self.loss(image, viewer, watched),
             steps=_checked_steps(self.prior.steps if steps is None else steps),
             rate=lambda fraction: learning_rate(self.prior, fraction),
             until=until,
             patience=patience,
-            precision=choose_precision(precision, self.subject.device),
+            precision=chosen,
             smoothing=SMOOTHING if viewer else 0.0,
             generators=viewer.generators() if viewer else (),
         )
 
-    def loss(self, image: Tensor, viewer: Viewer | None = None) -> Tensor:
+    def loss(
+        self, image: Tensor, viewer: Viewer | None = None, subject: Subject | None = None
+    ) -> Tensor:
         """The objective of images `(B, C, H, W)`, its mean over their views where there are any: `(B,)`."""
         seen = image if viewer is None else viewer(image)
-        loss = self.objective(seen, self.subject.activations(seen, self.objective.layers))
+        loss = self.objective(seen, (subject or self.subject).activations(seen, self.objective.layers))
         if self.objective.kind != "feature":
             redirect_dead_relus(loss, image)
         return loss if viewer is None else loss.view(len(image), -1).mean(1)

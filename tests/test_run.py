@@ -116,3 +116,23 @@ def test_the_global_random_state_is_left_alone() -> None:
     before = torch.get_rng_state()
     invert.run(tiny_subject(), invert.FeatureMatch("relu", default_photo()), "dip", steps=1)
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_bf16_ends_at_the_quality_of_fp32() -> None:
+    """On the trained network; the errors are evaluated in fp32 either way."""
+    subject = invert.load("alexnet-mini")
+    objective = invert.FeatureMatch("relu3", default_photo())
+    full, half = (
+        invert.run(subject, objective, "tv", steps=60, precision=precision).feature_error or 0
+        for precision in ("fp32", "bf16")
+    )
+    assert half == pytest.approx(full, rel=0.1)
+
+
+def test_the_bf16_network_is_the_network() -> None:
+    subject = invert.load("alexnet-mini")
+    image = subject.image(default_photo())
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        half = subject.in_bf16.logits(image).float()
+    assert subject.in_bf16.sha256 != subject.sha256
+    torch.testing.assert_close(half, subject.logits(image), rtol=0.1, atol=0.2)

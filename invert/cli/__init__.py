@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -20,8 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _command(words)(words)
     except SystemExit as stop:  # what argparse does after --help
         return 1 if stop.code else 0
-    except BrokenPipeError:
-        return 0
+    except BrokenPipeError:  # whoever read the output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that Python does not complain at its end
+        return 1
     except Exception as error:
         if debug:
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -92,7 +93,8 @@ def _lines(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
         elif isinstance(event, CellFinished):
             index += 1
             left = f", {clock.left(index)} left" if index < cells else ""
-            print(f"[{index}/{cells}] {finished(event)}{left}", file=sys.stderr, flush=True)
+            with suppress(BrokenPipeError):  # nobody reads any more: no reason to stop working
+                print(f"[{index}/{cells}] {finished(event)}{left}", file=sys.stderr, flush=True)
         yield event
 
 

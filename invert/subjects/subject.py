@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from copy import copy, deepcopy
 from functools import cached_property
 from math import isfinite
 from typing import Any
@@ -83,7 +84,23 @@ class Subject:
         """Move the network to `device`, and return the subject."""
         self.model.to(device)
         self.device = _device(self.model) or torch.device(device)
+        self.__dict__.pop("in_bf16", None)
         return self
+
+    @cached_property
+    def in_bf16(self) -> Subject:
+        """The network with the weights of its convolutions and linear layers in bf16, to run under autocast.
+
+        Autocast would cast frozen weights anew at every step, which costs more than AlexNet's own
+        arithmetic.
+        """
+        twin = copy(self)
+        twin.__dict__.pop("sha256", None)
+        twin.model = deepcopy(self.model)
+        for module in twin.model.modules():
+            if isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)):
+                module.to(torch.bfloat16)
+        return twin
 
     # --- images in, values out -------------------------------------------------------------------
 
