@@ -161,9 +161,7 @@ class Problem:
             generators=viewer.generators() if viewer else (),
         )
 
-    def loss(
-        self, image: Tensor, viewer: Viewer | None = None, subject: Subject | None = None
-    ) -> Tensor:
+    def loss(self, image: Tensor, viewer: Viewer | None = None, subject: Subject | None = None) -> Tensor:
         """The objective of images `(B, C, H, W)`, its mean over their views where there are any: `(B,)`."""
         seen = image if viewer is None else viewer(image)
         loss = self.objective(seen, (subject or self.subject).activations(seen, self.objective.layers))

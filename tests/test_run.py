@@ -136,3 +136,15 @@ def test_the_bf16_network_is_the_network() -> None:
         half = subject.in_bf16.logits(image).float()
     assert subject.in_bf16.sha256 != subject.sha256
     torch.testing.assert_close(half, subject.logits(image), rtol=0.1, atol=0.2)
+
+
+def test_the_photo_is_cut_once() -> None:
+    """What a sweep shows, matches and measures is one image, also where the weights crop: 224 of 256."""
+    subject = invert.load("squeezenet1_1", "random")
+    assert subject.crop < 1
+    image = subject.image(default_photo())
+    torch.testing.assert_close(subject.image(image), image)
+    problem = Problem.pose(subject, invert.FeatureMatch("features.0", image), "none")
+    assert problem.original is not None
+    torch.testing.assert_close(problem.original, image)
+    assert float(problem.loss(image)) == pytest.approx(0, abs=1e-9)

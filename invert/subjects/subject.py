@@ -107,9 +107,13 @@ class Subject:
     def image(self, photo: Photo) -> Tensor:
         """A photo (a path, a PIL image, an array or a tensor) as the network sees it: `(1, C, H, W)`.
 
-        Resized and cut as the weights were evaluated, in [0, 1]. See `invert.images.to_tensor`.
+        Resized and cut as the weights were evaluated, in [0, 1]. See `invert.images.to_tensor`. A
+        tensor that has the network's own size is taken to be cut already, so that the image of an
+        image is that image.
         """
-        image = to_tensor(photo, self.input_shape, crop=self.crop, interpolation=self.interpolation)
+        cut = isinstance(photo, Tensor) and tuple(photo.shape[-3:]) == self.input_shape
+        crop = 1.0 if cut else self.crop
+        image = to_tensor(photo, self.input_shape, crop=crop, interpolation=self.interpolation)
         return image.to(self.device)
 
     def preprocess(self, images: Tensor) -> Tensor:
