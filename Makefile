@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 # The bundled network and a photo that comes with matplotlib: nothing is downloaded.
 demo: $(VENV)/.installed
-	$(BIN)/invert alexnet-mini --layer relu1,relu3,relu5,fc6 --prior dip,tv,none --seeds 2 --steps 250 \
+	$(BIN)/invert alexnet-mini --layer relu1,relu3,relu5,fc6 --prior dip,tv,none --seeds 2 --steps 200 \
 		--figure demo/figure.png --out demo --resume
 
 test: $(VENV)/.installed-dev

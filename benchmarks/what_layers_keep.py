@@ -1,6 +1,6 @@
 """What the layers of alexnet-mini keep, with the two controls: the study behind docs/what-layers-keep.md.
 
-    python benchmarks/what_layers_keep.py ../shared/photos/val OUT > docs/what-layers-keep.md
+    python benchmarks/what_layers_keep.py ../shared/photos/val OUT > docs/tables/what-layers-keep.md
 
 Takes the first photo of each of eight classes, four seeds and the priors dip and tv, every run
 stopped at a feature error of 0.05; then tv again, on trained and on random weights. About half an
@@ -10,6 +10,8 @@ hour on two cores; run again with the same OUT it goes on where it was left off.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +62,9 @@ def sweep(
         until=0.05,
         controls=controls,
     )
-    if carry_out(request, out, resume=True, quiet=False):
+    with contextlib.redirect_stdout(sys.stderr):
+        status = carry_out(request, out, resume=True, quiet=False)
+    if status:
         raise SystemExit("the runs did not end well; the same command goes on")
     report = read_json(out / "report.json")
     assert report is not None
@@ -74,13 +78,13 @@ def sweep(
 def page(study: list[Row], controls: list[Row], options: argparse.Namespace, classes: list[str]) -> str:
     """The document: a table of the study, and one of the controls."""
     lines = [
-        "# What the layers of alexnet-mini keep",
-        "",
-        f"Made by `python benchmarks/what_layers_keep.py ../shared/photos/val OUT > docs/what-layers-keep.md`: "
-        f"the first validation photo of each of {len(classes)} classes ({', '.join(classes)}), "
+        "Made by `python benchmarks/what_layers_keep.py ../shared/photos/val OUT "
+        "> docs/tables/what-layers-keep.md`: "
+        f"the first validation photo of each of {len(classes)} classes "
+        f"({', '.join(classes)}), "
         f"{options.seeds} seeds, at most {options.steps} steps, each run stopped at a feature error of 0.05 "
         "(`reached` is the share of runs that got there). The shares are pooled over photos; "
-        "[measures](measures.md) says how to read them.",
+        "[measures](/measures.md) says how to read them.",
         "",
         "## Kept / invented / free",
         "",

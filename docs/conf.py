@@ -7,7 +7,7 @@ author = "the invert authors"
 release = version = installed("invert")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "tables"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
