@@ -1,4 +1,4 @@
-"""Random views of an image: slightly shifted, enlarged, rotated and noisy.
+"""Random views of an image: slightly shifted, enlarged, rotated, blurred and noisy.
 
 What drives a unit up from every view is a shape; what drives it up from one alone is a pattern of
 pixels that only this network sees. The same for every prior, because it stands between the image
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -25,15 +26,17 @@ class RandomViews:
 
     A view shows a square-on part of `smallest_crop` to all of the picture's height and width,
     somewhere within it, turned by up to `rotation` degrees either way, at the picture's full
-    size, with Gaussian noise of standard deviation `noise` (image units) on top. Beyond the
-    border the picture is reflected. The kind of transformations is Lucid's (Olah, Mordvintsev,
-    Schubert: "Feature Visualization", Distill 2017). Raises `RequestError` for a setting out of
-    range.
+    size but only `lowest_resolution` to all of its resolution, with Gaussian noise of standard
+    deviation `noise` (image units) on top: a shape that needs no fine texture convinces other
+    networks too. Beyond the border the picture is reflected. The kind of transformations is
+    Lucid's (Olah, Mordvintsev, Schubert: "Feature Visualization", Distill 2017). Raises
+    `RequestError` for a setting out of range.
     """
 
     count: int = 4
     smallest_crop: float = 0.7
     rotation: float = 12.0
+    lowest_resolution: float = 0.35
     noise: float = 0.02
 
     def __post_init__(self) -> None:
@@ -41,6 +44,9 @@ class RandomViews:
             f"views: count is {self.count}: it must be 1 or more": self.count >= 1,
             f"views: smallest_crop is {self.smallest_crop}: it must be above 0 and at most 1": (
                 0 < self.smallest_crop <= 1
+            ),
+            f"views: lowest_resolution is {self.lowest_resolution}: it must be above 0 and at most 1": (
+                0 < self.lowest_resolution <= 1
             ),
             f"views: rotation is {self.rotation}: it must lie between 0 and 180": 0 <= self.rotation <= 180,
             f"views: noise is {self.noise}: it must be 0 or more": self.noise >= 0,
@@ -77,6 +83,14 @@ class Viewer:
             maps = torch.cat([self._similarities(g, images) for g in self._generators])
             grid = F.affine_grid(maps, list(views.shape), align_corners=False)
             views = F.grid_sample(views, grid, padding_mode="reflection", align_corners=False)
+        if s.lowest_resolution < 1:
+            coarse = [self._resolutions(g) for g in self._generators]
+            views = torch.cat(
+                [
+                    _blurred(view, part)
+                    for view, part in zip(torch.split(views, 1), chain.from_iterable(coarse), strict=True)
+                ]
+            )
         if s.noise > 0:
             views = views + s.noise * torch.cat([self._noise(g, images) for g in self._generators])
         return views
@@ -94,9 +108,22 @@ class Viewer:
         along = torch.stack([sin * (width / height), cos, down], dim=1)
         return torch.stack([across, along], dim=1)
 
+    def _resolutions(self, generator: torch.Generator) -> list[float]:
+        """A share of the resolution for each view of a problem."""
+        s = self.settings
+        drawn = torch.rand(s.count, generator=generator, device=generator.device).tolist()
+        return [s.lowest_resolution + (1 - s.lowest_resolution) * each for each in drawn]
+
     def _noise(self, generator: torch.Generator, images: Tensor) -> Tensor:
         shape = (self.settings.count, *images.shape[1:])
         return torch.randn(shape, generator=generator, device=generator.device).to(images)
+
+
+def _blurred(view: Tensor, resolution: float) -> Tensor:
+    """A view `(1, C, H, W)` as it looks with that share of its pixels a side."""
+    size = [max(1, round(side * resolution)) for side in view.shape[-2:]]
+    coarse = F.interpolate(view, size, mode="bilinear", antialias=True)
+    return F.interpolate(coarse, view.shape[-2:], mode="bilinear")
 
 
 def views_for(kind: str, asked: int | RandomViews | None) -> RandomViews | None:

@@ -38,9 +38,10 @@ class DeepImagePrior(Prior):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {"steps": 3100, "learning_rate": 1e-3, "warmup": 0.0, "decay": 1.0},
         "maximisation": {
-            "learning_rate": 2e-3,
+            "steps": 300,
+            "learning_rate": 3e-3,
             "warmup": 0.0,
-            "decay": 1.0,
+            "decay": 0.1,
             "skip_channels": (0, 4, 4, 4, 4, 4),
             "kernels_down": (5, 3, 5, 5, 3, 5),
             "kernels_up": (5, 3, 5, 3, 5, 3),

@@ -31,7 +31,7 @@ class TotalVariation(Prior):
     """
 
     name: ClassVar[str] = "tv"
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"maximisation": {"weight": 0.01, "steps": 300}}
 
     learning_rate: float = 0.1
     decay: float = 0.1

@@ -125,7 +125,7 @@ def dead_network() -> nn.Sequential:
 @pytest.mark.parametrize("objective", [Channel("3", 1), Neuron("3", 0)], ids=str)
 def test_a_unit_behind_a_dead_relu_comes_alive(objective: Objective, prior: str) -> None:
     subject = invert.wrap(dead_network(), size=32, mean=0.5, std=0.25)
-    result = invert.run(subject, objective, prior, steps=60)
+    result = invert.run(subject, objective, prior, steps=150)
     assert result.loss[0] == 0
     assert result.measures["target_score"] is not None and result.measures["target_score"] > 0
 

@@ -13,12 +13,16 @@ def images() -> torch.Tensor:
 
 
 def test_a_view_of_everything_unturned_is_the_image_itself(images: torch.Tensor) -> None:
-    views = RandomViews(count=2, smallest_crop=1.0, rotation=0.0, noise=0.0).start([0, 1])(images)
+    views = RandomViews(count=2, smallest_crop=1.0, rotation=0.0, lowest_resolution=1.0, noise=0.0).start(
+        [0, 1]
+    )(images)
     assert torch.equal(views, images.repeat_interleave(2, dim=0))
 
 
 def test_the_similarity_that_changes_nothing_changes_nothing(images: torch.Tensor) -> None:
-    views = RandomViews(count=1, smallest_crop=1.0, rotation=1e-9, noise=0.0).start([0, 1])(images)
+    views = RandomViews(count=1, smallest_crop=1.0, rotation=1e-9, lowest_resolution=1.0, noise=0.0).start(
+        [0, 1]
+    )(images)
     assert torch.allclose(views, images, atol=1e-5)
 
 
@@ -27,7 +31,9 @@ def test_a_turn_of_a_picture_that_is_not_square_keeps_its_proportions() -> None:
     y, x = torch.meshgrid(torch.arange(24) - 11.5, torch.arange(48) - 23.5, indexing="ij")
     disc = ((x**2 + y**2) < 8**2).float().expand(1, 3, 24, 48).contiguous()
     for seed in range(4):
-        turned = RandomViews(count=1, smallest_crop=1.0, rotation=30.0, noise=0.0).start([seed])(disc)
+        turned = RandomViews(
+            count=1, smallest_crop=1.0, rotation=30.0, lowest_resolution=1.0, noise=0.0
+        ).start([seed])(disc)
         assert (turned - disc)[..., 12:36].abs().mean() < 0.04
 
 
@@ -74,7 +80,14 @@ def test_generators_resume_where_they_were(images: torch.Tensor) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"count": 0}, {"smallest_crop": 0.0}, {"smallest_crop": 1.1}, {"rotation": -1}, {"noise": -1}],
+    [
+        {"count": 0},
+        {"smallest_crop": 0.0},
+        {"smallest_crop": 1.1},
+        {"rotation": -1},
+        {"lowest_resolution": 0.0},
+        {"noise": -1},
+    ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(invert.RequestError):
