@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -126,19 +127,22 @@ def test_two_runs_do_not_mix(
     Folder(out).close()
 
 
-@pytest.fixture
+@contextmanager
 def limited_files() -> Iterator[None]:
-    """Files may not grow over 2 kB, as on a disk with a quota."""
+    """Files may not grow over 2 kB, as on a disk with a quota; no fixture, for pytest writes a log too."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2048, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_file_that_may_not_grow_ends_in_one_line(
-    invert: Invert, tmp_path: Path, capfd: pytest.CaptureFixture[str], limited_files: None
+    invert: Invert, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert invert("--layer", "conv", "--prior", "none", "--steps", 1, "--out", tmp_path) == 1
+    with limited_files():
+        assert invert("--layer", "conv", "--prior", "none", "--steps", 1, "--out", tmp_path) == 1
     error = capfd.readouterr().err
     assert error.startswith("invert: error: cannot write ") and "File too large" in error
     assert error.count("\n") == 1 and not half_written(tmp_path)
