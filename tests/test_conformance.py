@@ -12,6 +12,7 @@ EXAMPLES = {
     "feature": lambda cls: cls("conv", tiny_subject().image(default_photo())),
     "class": lambda cls: cls(2),
     "probability": lambda cls: cls("class 2"),
+    "odds": lambda cls: cls("class 2"),
     "channel": lambda cls: cls("conv", 3),
     "neuron": lambda cls: cls("conv", 3),
     "direction": lambda cls: cls("relu", tuple(range(8))),

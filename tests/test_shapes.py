@@ -84,6 +84,7 @@ OBJECTIVES = {
     "feature": invert.FeatureMatch("relu", default_photo()),
     "class": invert.ClassScore(2),
     "probability": invert.ClassProbability("class 1"),
+    "odds": invert.ClassLogOdds("class 1"),
     "channel": invert.Channel("conv", 3),
     "neuron": invert.Neuron("fc", 3),
     "direction": invert.Direction("relu", tuple(range(8))),
