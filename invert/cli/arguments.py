@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from invert.errors import RequestError
 from invert.protocols import MOST_STEPS
+from invert.settings import parse_assignments
 
 SUBCOMMANDS = ("layers", "models", "priors", "doctor", "report", "compare")
 
@@ -103,6 +104,16 @@ def add_work_options(p: Parser) -> argparse._ArgumentGroup:
     work.add_argument("--device", default="auto", metavar="auto|cpu|cuda[:N]|mps")
     work.add_argument("--precision", default="auto", metavar="auto|fp32|bf16")
     return work
+
+
+def prior_and_work(options: argparse.Namespace) -> dict[str, Any]:
+    """The fields of a `Request` that these options give."""
+    return {
+        "prior": options.prior,
+        "settings": parse_assignments(options.assignments),
+        "seeds": tuple(range(options.seed, options.seed + options.seeds)),
+        **{name: getattr(options, name) for name in ("steps", "until", "patience", "device", "precision")},
+    }
 
 
 def add_subject_options(p: Parser) -> None:

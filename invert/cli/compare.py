@@ -10,14 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 import reports
-from invert.cli.arguments import Parser, add_prior_options, add_work_options, names, parser
+from invert.cli.arguments import Parser, add_prior_options, add_work_options, names, parser, prior_and_work
 from invert.cli.invert import carry_out
 from invert.compare import Threshold
 from invert.compare import compare as compared
 from invert.errors import RequestError
 from invert.records import read_json, write_json
 from invert.request import Request
-from invert.settings import parse_assignments
 
 SHOWN = (
     "feature_error",
@@ -45,7 +44,9 @@ def compare(words: list[str]) -> int:
             assert out is not None
             folder = out / "ab"[index]
             layers = tuple(dict.fromkeys(pairs.values() if index else pairs))
-            status = carry_out(_request(side, layers, options), folder, options.resume, options.quiet)
+            status = carry_out(
+                _request(side, layers, options), folder, options.resume, options.quiet, again="--resume"
+            )
             if status:
                 return status
         found.append(_report(folder))
@@ -83,15 +84,8 @@ def _request(side: str, layers: tuple[str, ...], options: Any) -> Request:
         model=model,
         weights=weights or None,
         layer=layers,
-        prior=options.prior,
         image=tuple(options.image),
-        steps=options.steps,
-        seeds=tuple(range(options.seed, options.seed + options.seeds)),
-        settings=parse_assignments(options.assignments),
-        until=options.until,
-        patience=options.patience,
-        device=options.device,
-        precision=options.precision,
+        **prior_and_work(options),
     )
 
 

@@ -15,12 +15,11 @@ from types import FrameType
 from typing import Any
 
 import reports
-from invert.cli.arguments import invert_parser
+from invert.cli.arguments import invert_parser, prior_and_work
 from invert.cli.progress import show
 from invert.errors import RequestError
 from invert.records import slug
 from invert.request import Request
-from invert.settings import parse_assignments
 from invert.sweep import CellFinished, Sweep
 
 STATUS = {"done": 0, "failed": 1, "interrupted": 130}
@@ -39,25 +38,18 @@ def invert(words: list[str]) -> int:
         layer=options.layer or (() if options.classes or options.unit else ("all",)),
         classes=options.classes,
         unit=options.unit,
-        prior=options.prior,
         image=tuple(options.image),
         weights=options.weights,
         labels=options.labels,
         size=options.size,
         mean=options.mean,
         std=options.std,
-        steps=options.steps,
-        seeds=tuple(range(options.seed, options.seed + options.seeds)),
-        settings=parse_assignments(options.assignments),
-        until=options.until,
-        patience=options.patience,
-        device=options.device,
-        precision=options.precision,
         judge=options.judge,
-        controls=options.controls,
         judge_weights=options.judge_weights,
+        controls=options.controls,
         photos=options.photos,
         views=options.views,
+        **prior_and_work(options),
     )
     unused = set(request.settings) - set(request.prior)
     if unused:
@@ -76,8 +68,12 @@ def carry_out(
     as_json: bool = False,
     open_page: bool = False,
     figure: Path | None = None,
+    again: str | None = None,
 ) -> int:
-    """Run a request into `out`, drawing the page as cells finish, and say where it is."""
+    """Run a request into `out`, drawing the page as cells finish, and say where it is.
+
+    `again` is the option with which the same command goes on after an interruption.
+    """
     sweep = Sweep(request)
     with _stopping(sweep):
         page = _run(sweep, out, resume, quiet=quiet or as_json)
@@ -90,7 +86,10 @@ def carry_out(
     for name, reason in sweep.summary.failures().items():
         print(f"invert: {name} failed: {reason}", file=sys.stderr)
     if summary["status"] == "interrupted":
-        print(f"invert: interrupted; the same command with --resume {out} goes on", file=sys.stderr)
+        print(
+            f"invert: interrupted; the same command with {again or f'--resume {out}'} goes on",
+            file=sys.stderr,
+        )
     if open_page:
         webbrowser.open(page.resolve().as_uri())
     print(f"report: {page}", file=sys.stderr if as_json else sys.stdout)

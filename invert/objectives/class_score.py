@@ -12,6 +12,8 @@ from invert.objectives.algebra import Term
 from invert.protocols import Activations, Kind
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from invert.subjects import Subject
 
 OUTPUT = "output"
@@ -19,15 +21,10 @@ OUTPUT = "output"
 
 
 @dataclass(frozen=True)
-class ClassScore(Term):
-    """Minus the class's logit, the score before softmax; or |value − logit| where `value` is given.
-
-    The second is the published activation maximisation of Deep Image Prior (its notebook drives
-    the logit to 300). `target` is a class name or an index.
-    """
+class OfClass(Term):
+    """A term about one class: `target` is its name, or its index."""
 
     target: str | int
-    value: float | None = None
 
     @property
     def kind(self) -> Kind:
@@ -37,19 +34,36 @@ class ClassScore(Term):
     def layers(self) -> tuple[str, ...]:
         return (OUTPUT,)
 
-    def __call__(self, image: Tensor, activations: Activations) -> Tensor:
-        logit = activations[OUTPUT].float()[:, _bound(self.target)]
-        return -logit if self.value is None else (self.value - logit).abs()
+    @property
+    def index(self) -> int:
+        if isinstance(self.target, str):
+            raise ValueError("bind the objective to a subject first: objective.bind(subject)")
+        return self.target
 
-    def bind(self, subject: Subject) -> ClassScore:
+    def bind(self, subject: Subject) -> Self:
         return replace(self, target=subject.class_index(self.target))
+
+
+@dataclass(frozen=True)
+class ClassScore(OfClass):
+    """Minus the class's logit, the score before softmax; or |value − logit| where `value` is given.
+
+    The second is the published activation maximisation of Deep Image Prior (its notebook drives
+    the logit to 300). `target` is a class name or an index.
+    """
+
+    value: float | None = None
+
+    def __call__(self, image: Tensor, activations: Activations) -> Tensor:
+        logit = activations[OUTPUT].float()[:, self.index]
+        return -logit if self.value is None else (self.value - logit).abs()
 
     def __str__(self) -> str:
         return f"class {self.target}"
 
 
 @dataclass(frozen=True)
-class ClassLogOdds(Term):
+class ClassLogOdds(OfClass):
     """Minus the logarithm of the class's odds, p / (1 − p): its logit less the log-sum-exp of the others.
 
     The logit alone also rises with whatever raises every class, such as contrast and garish
@@ -58,58 +72,26 @@ class ClassLogOdds(Term):
     that logit.
     """
 
-    target: str | int
-
-    @property
-    def kind(self) -> Kind:
-        return "class"
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        return (OUTPUT,)
-
     def __call__(self, image: Tensor, activations: Activations) -> Tensor:
-        logits, target = activations[OUTPUT].float(), _bound(self.target)
+        logits, target = activations[OUTPUT].float(), self.index
         if logits.shape[1] == 1:
             return -logits[:, target]
         others = torch.cat([logits[:, :target], logits[:, target + 1 :]], dim=1)
         return others.logsumexp(1) - logits[:, target]
-
-    def bind(self, subject: Subject) -> ClassLogOdds:
-        return replace(self, target=subject.class_index(self.target))
 
     def __str__(self) -> str:
         return f"log-odds of class {self.target}"
 
 
 @dataclass(frozen=True)
-class ClassProbability(Term):
+class ClassProbability(OfClass):
     """Minus the logarithm of the class's softmax probability. `target` is a class name or an index.
 
     It saturates as soon as the network is sure, often before anything is drawn; `ClassLogOdds` does not.
     """
 
-    target: str | int
-
-    @property
-    def kind(self) -> Kind:
-        return "class"
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        return (OUTPUT,)
-
     def __call__(self, image: Tensor, activations: Activations) -> Tensor:
-        return -activations[OUTPUT].float().log_softmax(1)[:, _bound(self.target)]
-
-    def bind(self, subject: Subject) -> ClassProbability:
-        return replace(self, target=subject.class_index(self.target))
+        return -activations[OUTPUT].float().log_softmax(1)[:, self.index]
 
     def __str__(self) -> str:
         return f"probability of class {self.target}"
-
-
-def _bound(target: str | int) -> int:
-    if isinstance(target, str):
-        raise ValueError("bind the objective to a subject first: objective.bind(subject)")
-    return target
