@@ -133,7 +133,8 @@ class Subject:
         is not there or that means several calls.
         """
         taps = {name: self.layer(name).tap for name in layers}
-        values = _tapped(self.model, self.preprocess(images), set(taps.values())) if taps else {}
+        inputs = self.preprocess(images).contiguous(memory_format=self.memory_format)
+        values = _tapped(self.model, inputs, set(taps.values())) if taps else {}
         return {name: values[tap] for name, tap in taps.items()}
 
     def logits(self, images: Tensor) -> Tensor:
@@ -163,6 +164,19 @@ class Subject:
         Found by running the network once on grey images, so they are the modules that its forward
         pass calls. Raises `RequestError` where it does not take images of `input_shape`.
         """
+        return self._traced[0]
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """How images are laid out for the network: channels last, in which convolutions are faster.
+
+        A network that does not take them so (a `view` of its own after a convolution) gets the
+        ordinary layout. The values are the same but for rounding.
+        """
+        return self._traced[1]
+
+    @cached_property
+    def _traced(self) -> tuple[tuple[Layer, ...], torch.memory_format]:
         names = literature_names(self.model)
         taken = {path for path, _ in self.model.named_modules()}
         aliases = {path: alias for path, alias in names.items() if alias not in taken}
@@ -170,7 +184,7 @@ class Subject:
         try:
             with torch.inference_mode(False), torch.enable_grad():
                 grey = torch.full((2, *self.input_shape), 0.5, device=self.device, requires_grad=True)
-                layers = trace(self.model, self.preprocess(grey), aliases)
+                layers, memory_format = _trace_in_its_format(self.model, self.preprocess(grey), aliases)
         except InvertError:
             raise
         except (Exception, SystemExit) as error:
@@ -181,7 +195,7 @@ class Subject:
                 f"{self.name} lets no gradient through from its output to the image "
                 "(is its forward under torch.no_grad, or its output an integer?)"
             )
-        return layers
+        return layers, memory_format
 
     @cached_property
     def main_layers(self) -> tuple[str, ...]:
@@ -246,6 +260,16 @@ class Subject:
                 mean, std = torch.tensor([self.mean, self.std], device=device, dtype=dtype)[..., None, None]
             self._constants[device, dtype] = mean, std
         return self._constants[device, dtype]
+
+
+def _trace_in_its_format(
+    model: nn.Module, inputs: Tensor, aliases: dict[str, str]
+) -> tuple[tuple[Layer, ...], torch.memory_format]:
+    try:
+        last = inputs.contiguous(memory_format=torch.channels_last)
+        return trace(model, last, aliases), torch.channels_last
+    except Exception:  # whatever is wrong with the network, it will say again without the layout
+        return trace(model, inputs, aliases), torch.contiguous_format
 
 
 class _Reached(BaseException):

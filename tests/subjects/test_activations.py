@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from invert.errors import RequestError
-from invert.subjects import Subject, wrap
+from invert.subjects import Subject, load, wrap
 
 
 class Poison(nn.Module):
@@ -200,3 +200,19 @@ def test_preprocessing_is_the_published_one(alexnet: Subject) -> None:
 
     image, published = torch.rand(1, 3, 224, 224), AlexNet_Weights.DEFAULT.transforms()
     torch.testing.assert_close(alexnet.preprocess(image), normalize(image, published.mean, published.std))
+
+
+def test_a_network_that_views_its_convolutions_gets_the_ordinary_layout() -> None:
+    class Views(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.conv(x).view(len(x), -1)
+
+    subject = wrap(Views(), size=8, mean=0.5, std=0.25)
+    assert subject.memory_format is torch.contiguous_format
+    images = torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(subject.logits(images), subject.model(subject.preprocess(images)))
+    assert load("alexnet-mini").memory_format is torch.channels_last
