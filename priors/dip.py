@@ -148,6 +148,7 @@ class Generated(Canvas):
             self._seeds.append(int(torch.randint(2**62, (), generator=rng)))
         self.register_buffer("z", torch.cat(inputs))
         self._generators: list[torch.Generator] = []
+        self._noisy = torch.empty(0)
 
     def generators(self) -> list[torch.Generator]:
         """One a problem, on the device of `z`; none where no noise is added."""
@@ -156,11 +157,14 @@ class Generated(Canvas):
         return self._generators
 
     def forward(self) -> Tensor:
-        inputs = torch.split(self.z, 1)
-        if self.training and self.noise:
-            inputs = tuple(
-                z + self.noise * torch.randn(z.shape, dtype=z.dtype, device=z.device, generator=generator)
-                for z, generator in zip(inputs, self.generators(), strict=True)
-            )
+        inputs = torch.split(self.noisy() if self.training and self.noise else self.z, 1)
         images = torch.cat([network(z) for network, z in zip(self.networks, inputs, strict=True)])
         return images[:, :, : self.height, : self.width]
+
+    def noisy(self) -> Tensor:
+        """`z` with fresh noise, in memory of its own: fetching it anew would take longer than the drawing."""
+        if self._noisy.shape != self.z.shape or self._noisy.device != self.z.device:
+            self._noisy = torch.empty_like(self.z)
+        for noisy, generator in zip(self._noisy, self.generators(), strict=True):
+            noisy.normal_(generator=generator)
+        return torch.add(self.z, self._noisy, alpha=self.noise, out=self._noisy)

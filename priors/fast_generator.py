@@ -64,7 +64,9 @@ def up(scale: Scale, x: Tensor, skip: Tensor | None) -> Tensor:
     conv, norm = scale.up.conv, scale.merge_norm
     exact = scale.upsampling == "nearest" and conv.padding_mode == "zeros"
     if not exact or 2 * x.shape[-1] < WORTHWHILE:
-        return same(scale.up, norm(scale.merge(x, skip)))
+        with torch.autocast(x.device.type, enabled=False):  # which would interpolate in fp32
+            x = norm(scale.merge(x, skip))
+        return same(scale.up, x)
     shifts = copies(conv).flip(0)
     carried = skip.shape[1] if skip is not None else 0
     x = normalise(x, norm, slice(carried, None))
@@ -82,7 +84,8 @@ def padded(conv: nn.Conv2d, x: Tensor) -> tuple[Tensor, int]:
     padding = conv.kernel_size[0] // 2
     if conv.padding_mode == "zeros":
         return x, padding
-    return F.pad(x, [padding] * 4, mode="reflect"), 0
+    with torch.autocast(x.device.type, enabled=False):  # which would pad in fp32
+        return F.pad(x, [padding] * 4, mode="reflect"), 0
 
 
 def activate(layer: Layer, x: Tensor) -> Tensor:
