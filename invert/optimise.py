@@ -16,6 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from invert.capture import Capture
 from invert.protocols import Canvas
 
 Loss = Callable[[Tensor], Tensor]
@@ -102,12 +103,20 @@ class Optimisation:
         self.generators = [*canvas.generators(), *generators]
         parameters = [p for p in canvas.parameters() if p.requires_grad]
         self.device = parameters[0].device
-        self.adam = torch.optim.Adam(parameters, lr=rate(0.0), fused=self.device.type in ("cpu", "cuda"))
+        on_cuda = self.device.type == "cuda"
+        self.adam = torch.optim.Adam(
+            parameters,
+            lr=torch.tensor(rate(0.0), device=self.device),
+            fused=on_cuda or self.device.type == "cpu",
+            capturable=on_cuda,
+        )
+        self.capture: Capture | None = Capture(self.generators) if on_cuda else None
         with torch.no_grad():
             image = self._draw()
         self.problems, self.parameters = len(image), sum(p.numel() for p in parameters) // len(image)
         self.step, self.seconds, self.interrupted = 0, 0.0, False
-        self.best, self.last = image.clone(), image
+        self.done = torch.zeros(1, dtype=torch.long, device=self.device)
+        self.best, self.last = image.clone(), image.clone()
         blank = torch.full((self.problems,), math.inf, device=self.device)
         self.mean, self.best_mean, self.level = blank.clone(), blank.clone(), blank.clone()
         self.best_step, self.level_step, self.reason, self.ended = (
@@ -125,7 +134,7 @@ class Optimisation:
             loss, penalty = self._advance()
             done = self.step % check_every == 0 and bool((self.reason != RUNNING).all())
             self.seconds += time.perf_counter() - began
-            yield Step(self.step, loss, penalty, self.last, self.seconds)
+            yield Step(self.step, loss, penalty, self.last.clone(), self.seconds)
             if done:
                 break
         yield self._stopped()
@@ -136,7 +145,17 @@ class Optimisation:
 
     def _advance(self) -> tuple[Tensor, Tensor]:
         for group in self.adam.param_groups:
-            group["lr"] = self.rate(self.step / self.steps)
+            group["lr"].fill_(self.rate(self.step / self.steps))
+        if self.capture is None:
+            self._compute()
+        else:
+            self.capture(self._compute)
+        loss, penalty = self.trace[:, self.step]
+        self.step += 1
+        return loss, penalty
+
+    def _compute(self) -> None:
+        """One step as operations on tensors that stay where they are: what a CUDA graph can replay."""
         self.adam.zero_grad(set_to_none=True)
         with self._autocast():
             image = self._draw()
@@ -148,31 +167,30 @@ class Optimisation:
         self.adam.step()
         with torch.no_grad():
             self._keep(image.detach(), loss.detach(), penalty.detach(), total.detach(), running)
-        return loss.detach(), penalty.detach()
 
     def _keep(self, image: Tensor, loss: Tensor, penalty: Tensor, total: Tensor, running: Tensor) -> None:
-        self.trace[0, self.step], self.trace[1, self.step] = loss, penalty
-        self.step += 1
-        self.last = image
-        self.ended = torch.where(running, self.step, self.ended)
+        self.trace.index_copy_(1, self.done, torch.stack([loss, penalty])[:, None])
+        self.done += 1
+        self.last.copy_(image)
+        put(self.ended, running, self.done)
         finite = torch.isfinite(total)
         reached = loss <= self.until if self.until is not None else torch.zeros_like(finite)
-        mean = total if self.step == 1 else self.smoothing * self.mean + (1 - self.smoothing) * total
-        self.mean = torch.where(running & finite, mean, self.mean)
-        better = running & finite & ((mean < self.best_mean) | reached)
-        self.best = torch.where(better[:, None, None, None], image, self.best)
-        self.best_mean = torch.where(better, mean, self.best_mean)
-        self.best_step = torch.where(better, self.step, self.best_step)
-        fell = mean < self.level - 0.01 * self.level.abs().nan_to_num(posinf=0)
-        self.level = torch.where(fell, mean, self.level)
-        self.level_step = torch.where(fell, self.step, self.level_step)
+        moved = self.smoothing * self.mean + (1 - self.smoothing) * total
+        put(self.mean, running & finite, torch.where(self.mean.isinf(), total, moved))
+        better = running & finite & ((self.mean < self.best_mean) | reached)
+        put(self.best, better[:, None, None, None], image)
+        put(self.best_mean, better, self.mean)
+        put(self.best_step, better, self.done)
+        fell = running & finite & (self.mean < self.level - 0.01 * self.level.abs().nan_to_num(posinf=0))
+        put(self.level, fell, self.mean)
+        put(self.level_step, fell, self.done)
         self._end(running & ~finite, NOT_FINITE)
         self._end(running & finite & reached, UNTIL)
         if self.patience is not None:
-            self._end(running & finite & (self.step - self.level_step >= self.patience), PLATEAU)
+            self._end(running & finite & (self.done - self.level_step >= self.patience), PLATEAU)
 
     def _end(self, which: Tensor, reason: int) -> None:
-        self.reason = torch.where(which & (self.reason == RUNNING), reason, self.reason)
+        self.reason.masked_fill_(which & (self.reason == RUNNING), reason)
 
     def _draw(self) -> Tensor:
         image: Tensor = self.canvas()
@@ -227,8 +245,14 @@ class Optimisation:
         for i, generator in enumerate(self.generators):
             generator.set_state(state[f"generator.{i}"].cpu())
         for name, value in _under("kept.", state).items():
-            setattr(self, name, value.to(self.device))
+            getattr(self, name).copy_(value)
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
+        self.done.fill_(self.step)
+
+
+def put(into: Tensor, where: Tensor, values: Tensor) -> None:
+    """Overwrite `into` with `values` where `where` is true."""
+    into.copy_(torch.where(where, values, into))
 
 
 def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
 from typing import Any
 
 import torch
@@ -84,13 +83,7 @@ class Viewer:
             grid = F.affine_grid(maps, list(views.shape), align_corners=False)
             views = F.grid_sample(views, grid, padding_mode="reflection", align_corners=False)
         if s.lowest_resolution < 1:
-            coarse = [self._resolutions(g) for g in self._generators]
-            views = torch.cat(
-                [
-                    _blurred(view, part)
-                    for view, part in zip(torch.split(views, 1), chain.from_iterable(coarse), strict=True)
-                ]
-            )
+            views = blurred(views, torch.cat([self._resolutions(g) for g in self._generators]))
         if s.noise > 0:
             views = views + s.noise * torch.cat([self._noise(g, images) for g in self._generators])
         return views
@@ -108,22 +101,32 @@ class Viewer:
         along = torch.stack([sin * (width / height), cos, down], dim=1)
         return torch.stack([across, along], dim=1)
 
-    def _resolutions(self, generator: torch.Generator) -> list[float]:
-        """A share of the resolution for each view of a problem."""
+    def _resolutions(self, generator: torch.Generator) -> Tensor:
+        """A share of the resolution for each view of a problem: `(count,)`."""
         s = self.settings
-        drawn = torch.rand(s.count, generator=generator, device=generator.device).tolist()
-        return [s.lowest_resolution + (1 - s.lowest_resolution) * each for each in drawn]
+        drawn = torch.rand(s.count, generator=generator, device=generator.device)
+        return s.lowest_resolution + (1 - s.lowest_resolution) * drawn
 
     def _noise(self, generator: torch.Generator, images: Tensor) -> Tensor:
         shape = (self.settings.count, *images.shape[1:])
         return torch.randn(shape, generator=generator, device=generator.device).to(images)
 
 
-def _blurred(view: Tensor, resolution: float) -> Tensor:
-    """A view `(1, C, H, W)` as it looks with that share of its pixels a side."""
-    size = [max(1, round(side * resolution)) for side in view.shape[-2:]]
-    coarse = F.interpolate(view, size, mode="bilinear", antialias=True)
-    return F.interpolate(coarse, view.shape[-2:], mode="bilinear")
+def blurred(views: Tensor, resolutions: Tensor) -> Tensor:
+    """Views `(N, C, H, W)` as they look with shares `(N,)` of their pixels a side.
+
+    A Gaussian as wide as two passes of bilinear interpolation, down and up again: of variance
+    (1 / share² − 1) / 3 square pixels. As matrix products it needs no size known beforehand.
+    """
+    variance = ((1 / resolutions**2 - 1) / 3).clamp(min=1e-3)[:, None, None]
+    down, across = (_gaussian(size, variance)[:, None] for size in views.shape[-2:])
+    return down @ views @ across.mT
+
+
+def _gaussian(size: int, variance: Tensor) -> Tensor:
+    """`(N, size, size)`: the rows of a blur along one side, each of sum 1."""
+    places = torch.arange(size, device=variance.device, dtype=variance.dtype)
+    return (-(places[:, None] - places).square() / (2 * variance)).softmax(dim=-1)
 
 
 def views_for(kind: str, asked: int | RandomViews | None) -> RandomViews | None:
