@@ -1,15 +1,17 @@
 """Seconds an iteration, peak memory and first losses: ours against the published loop, in one run.
 
-    python benchmarks/iteration.py [--rounds 10] [--iterations 3] [--size 224] [--threads N]
+    python benchmarks/iteration.py [--prior dip,tv,none] [--rounds 10] [--iterations 3] [--threads N]
+    python benchmarks/iteration.py squeezenet1_1 --weights random --layer features.12
 
-Inverts AlexNet's fc6 (random weights: the arithmetic is the same) with the deep image prior's
-published generator. Each variant is a process of its own, and the variants take turns, so that a
-busy machine slows all of them alike; what is printed are ratios, with their spread over rounds.
+Inverts a layer (AlexNet's fc6 by default, with random weights: the arithmetic is the same). Each
+variant is a process of its own, and the variants take turns, so that a busy machine slows all of
+them alike; what is printed are ratios, with their spread over rounds.
 
-The losses are compared along the published loop's own first steps. Left to themselves, two fp32
-runs part at once: Adam's first steps are little more than the signs of the gradient, and beside
-the kinks of the LeakyReLUs rounding alone changes the gradient by a percent. How far the published
-loop parts from itself when only the memory layout of its input changes is printed beside ours.
+The losses of `dip` are compared in fp32 along the published loop's own first steps. Left to
+themselves, two fp32 runs part at once: Adam's first steps are little more than the signs of the
+gradient, and beside the kinks of the LeakyReLUs rounding alone changes the gradient by a percent.
+How far the published loop parts from itself when only the memory layout of its input changes is
+printed beside ours; and so is how far the two run apart, each on its own, in float64.
 """
 
 from __future__ import annotations
@@ -21,127 +23,134 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from published import PublishedLoop
     from torch import Tensor
+
+    from invert import Subject
 
 COMPARED = 20
 """How many first losses are compared."""
 
 AGREEMENT = 1e-3
 
-
-@dataclass(frozen=True)
-class Variant:
-    title: str
-    fast: bool
-    precision: str
-    channels_last: bool = False
+VARIANTS = {"published": "the published loop", "fp32": "ours, fp32", "bf16": "ours, bf16"}
 
 
-VARIANTS = {
-    "published": Variant("the published loop", fast=False, precision="fp32"),
-    "fp32": Variant("ours, fp32", fast=True, precision="fp32"),
-    "bf16": Variant("ours, bf16", fast=True, precision="bf16"),
-}
+def scene(options: argparse.Namespace) -> tuple[Subject, Tensor]:
+    """The network and a picture of soft blocks."""
+    import torch
+    from torch.nn import functional as F
+
+    import invert
+
+    torch.manual_seed(0)
+    subject = invert.load(options.model, weights=options.weights, size=options.size).to(options.device)
+    blocks = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    photo = F.interpolate(blocks, size=subject.input_shape[1:], mode="bicubic").clamp(0, 1)
+    return subject, photo.to(options.device)
 
 
-class Loop:
-    """A loop that inverts AlexNet's fc6."""
+def published_steps(options: argparse.Namespace, prior: str) -> Iterator[None]:
+    from published import PublishedLoop
 
-    def __init__(self, variant: Variant, size: int) -> None:
-        import torch
-        from torch import nn
-        from torch.nn import functional as F
-        from torchvision.models import alexnet
-
-        from priors.dip import DeepImagePrior
-
-        rng = torch.Generator().manual_seed(0)
-        torch.manual_seed(0)
-        network = alexnet(weights=None).eval().requires_grad_(False)
-        self.to_fc6 = nn.Sequential(network.features, network.avgpool, nn.Flatten(), network.classifier[1])
-        blocks = torch.rand(1, 3, 8, 8, generator=rng)
-        photo = F.interpolate(blocks, size=(size, size), mode="bicubic").clamp(0, 1)
-        self.mean = torch.tensor((0.485, 0.456, 0.406)).view(3, 1, 1)
-        self.std = torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1)
-        self.target = self.to_fc6((photo - self.mean) / self.std)
-        self.half = variant.precision == "bf16"
-        if self.half:
-            self.to_fc6.bfloat16()  # once: autocast would convert fc6's 37 million weights at each step
-        self.canvas = DeepImagePrior(fast=variant.fast).start((1, 3, size, size), rng)
-        if variant.channels_last:
-            z = self.canvas.get_buffer("z")
-            z.data = z.contiguous(memory_format=torch.channels_last)
-        self.adam = torch.optim.Adam(self.canvas.parameters(), lr=1e-3, fused=variant.fast)
-
-    def loss(self) -> Tensor:
-        import torch
-        from torch.nn import functional as F
-
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.half):
-            features = self.to_fc6((self.canvas() - self.mean) / self.std)
-        return F.mse_loss(features.float(), self.target)
-
-    def step(self) -> float:
-        self.adam.zero_grad()
-        loss = self.loss()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.adam.step()
-        return loss.item()
+    loop = PublishedLoop(*_at(options), prior)
+    while True:
+        loop.step()
+        yield
 
 
-def agreement(size: int) -> dict[str, float]:
+def own_steps(options: argparse.Namespace, prior: str, precision: str) -> Iterator[None]:
+    """The loop of `invert.run` itself."""
+    import invert
+    from invert.optimise import Step
+    from invert.run import Problem
+
+    subject, layer, photo = _at(options)
+    problem = Problem.pose(subject, invert.FeatureMatch(layer, photo), prior)
+    for event in problem.optimisation([0], steps=100_000, precision=precision):
+        if isinstance(event, Step):
+            yield
+
+
+def _at(options: argparse.Namespace) -> tuple[Subject, str, Tensor]:
+    subject, photo = scene(options)
+    return subject, options.layer, photo
+
+
+def agreement(options: argparse.Namespace) -> dict[str, float]:
     """The largest relative differences of the first losses: along one trajectory, and each on its own."""
     import torch
+    from published import PublishedLoop
 
-    plain, fast, followed, moved = (
-        Loop(variant, size)
-        for variant in (
-            VARIANTS["published"],
-            VARIANTS["fp32"],
-            VARIANTS["fp32"],
-            replace(VARIANTS["published"], channels_last=True),
-        )
-    )
+    from priors.dip import DeepImagePrior
+
+    subject, layer, photo = _at(options)
+
+    def loop(fast: bool) -> PublishedLoop:
+        made = PublishedLoop(subject, layer, photo, "dip")
+        if fast:
+            rng = torch.Generator().manual_seed(0)
+            made.canvas = DeepImagePrior().start((1, *subject.input_shape), rng).to(photo.device)
+            made.adam = torch.optim.Adam(made.canvas.parameters(), lr=1e-3, fused=True)
+        return made
+
+    plain, fast, followed, moved = loop(False), loop(True), loop(True), loop(False)
+    z = moved.canvas.get_buffer("z")
+    z.data = z.contiguous(memory_format=torch.channels_last)
     along, ours, itself = [], [], []
     for _ in range(COMPARED):
         followed.canvas.load_state_dict(plain.canvas.state_dict())
         with torch.no_grad():
-            same_parameters = followed.loss().item()
+            same_parameters = float(followed.error(followed.canvas())) * followed.scale
         published = plain.step()
         along.append(abs(same_parameters - published) / published)
         ours.append(abs(fast.step() - published) / published)
         itself.append(abs(moved.step() - published) / published)
-    return {"along": max(along), "ours": max(ours), "itself": max(itself)}
+    subject.model.double()
+    photo = photo.double()
+    one, other = loop(False), loop(True)
+    one.canvas.double(), other.canvas.double()
+    exact = [abs(other.step() - reference) / reference for reference in (one.step() for _ in range(COMPARED))]
+    return {"along": max(along), "ours": max(ours), "itself": max(itself), "float64": max(exact)}
 
 
-def work(variant: Variant, size: int, threads: int | None) -> None:
+def work(variant: str, prior: str, options: argparse.Namespace) -> None:
     """The process of one variant: reads a number of iterations, writes what they took, until told no more."""
     import torch
 
-    if threads:
-        torch.set_num_threads(threads)
-    loop = Loop(variant, size)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    steps = published_steps(options, prior) if variant == "published" else own_steps(options, prior, variant)
     for line in sys.stdin:
         began = time.perf_counter()
         for _ in range(int(line)):
-            loop.step()
+            next(steps)
+        if options.device.startswith("cuda"):
+            torch.cuda.synchronize(options.device)
         seconds = (time.perf_counter() - began) / int(line)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        megabytes = peak / (2**20 if sys.platform == "darwin" else 2**10)
-        print(json.dumps({"seconds": seconds, "megabytes": megabytes}), flush=True)
+        print(json.dumps({"seconds": seconds, "megabytes": megabytes(options.device)}), flush=True)
+
+
+def megabytes(device: str) -> float:
+    """The most memory so far: of the process, or of the device."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_reserved(device) / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 class Worker:
     """A variant's process. The parent imports no torch: a child's peak memory starts at its parent's."""
 
-    def __init__(self, name: str, options: argparse.Namespace) -> None:
-        command = [sys.executable, __file__, "--worker", name, "--size", str(options.size)]
-        if options.threads:
-            command += ["--threads", str(options.threads)]
+    def __init__(self, variant: str, prior: str) -> None:
+        command = [sys.executable, *sys.argv, "--worker", f"{variant} {prior}"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def run(self, iterations: int) -> dict[str, float]:
@@ -166,49 +175,65 @@ def spread(values: list[float]) -> str:
     return f"{statistics.median(values):5.2f}  ({min(values):.2f} to {max(values):.2f})"
 
 
-def compare(options: argparse.Namespace) -> bool:
-    """Print the table; whether the fp32 losses agree."""
-    workers = {name: Worker(name, options) for name in VARIANTS}
+def compare(options: argparse.Namespace, prior: str) -> None:
+    workers = {variant: Worker(variant, prior) for variant in VARIANTS}
     for worker in workers.values():
-        worker.run(2)
-    rounds: dict[str, list[dict[str, float]]] = {name: [] for name in VARIANTS}
+        worker.run(5)
+    rounds: dict[str, list[dict[str, float]]] = {variant: [] for variant in VARIANTS}
     for _ in range(options.rounds):
-        for name, worker in workers.items():
-            rounds[name].append(worker.run(options.iterations))
+        for variant, worker in workers.items():
+            rounds[variant].append(worker.run(options.iterations))
     for worker in workers.values():
         worker.close()
-
-    print(f"AlexNet fc6, {options.size} px, published generator; {options.rounds} rounds taken in turns")
-    print(f"{'':20}  s/iteration  times fewer: median (range)  peak MB")
-    for name, variant in VARIANTS.items():
-        seconds = [result["seconds"] for result in rounds[name]]
+    print(f"{prior:20}  s/iteration  times fewer: median (range)  peak MB")
+    for variant, title in VARIANTS.items():
+        seconds = [result["seconds"] for result in rounds[variant]]
         ratios = [p["seconds"] / s for p, s in zip(rounds["published"], seconds, strict=True)]
-        megabytes = rounds[name][-1]["megabytes"]
-        print(
-            f"{variant.title:20}  {statistics.median(seconds):11.3f}  {spread(ratios):28}  {megabytes:7.0f}"
-        )
-    print(f"first {COMPARED} losses in fp32, largest relative difference to the published loop's:")
-    differences = agreement(options.size)
-    print(f"  ours along its trajectory         {differences['along']:.1e}  (at most {AGREEMENT:g})")
-    print(f"  ours on its own                   {differences['ours']:.1e}")
-    print(f"  itself in another memory layout   {differences['itself']:.1e}")
-    return differences["along"] <= AGREEMENT
+        peak = rounds[variant][-1]["megabytes"]
+        print(f"{title:20}  {statistics.median(seconds):11.3f}  {spread(ratios):28}  {peak:7.0f}", flush=True)
+
+
+def print_agreement(differences: dict[str, float]) -> None:
+    print(f"dip, first {COMPARED} losses, largest relative difference to the published loop's:")
+    print(f"  ours along its trajectory                  {differences['along']:.1e}  (at most {AGREEMENT:g})")
+    print(f"  ours on its own, in float64                {differences['float64']:.1e}")
+    print(f"  ours on its own, in fp32                   {differences['ours']:.1e}")
+    print(f"  itself in another memory layout, in fp32   {differences['itself']:.1e}")
 
 
 def main() -> int:
+    options = arguments()
+    if options.worker:
+        variant, prior = options.worker.split()
+        work(variant, prior, options)
+        return 0
+    title = f"{options.model} {options.layer}, {options.size} px, {options.device}"
+    print(f"{title}; {options.rounds} rounds in turns")
+    priors = options.prior.split(",")
+    for prior in priors:
+        compare(options, prior)
+    if "dip" not in priors:
+        return 0
+    differences = agreement(options)
+    print_agreement(differences)
+    return 0 if differences["along"] <= AGREEMENT else 1
+
+
+def arguments() -> Any:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("model", nargs="?", default="alexnet")
+    parser.add_argument("--weights", default="random")
+    parser.add_argument("--layer", default="fc6")
+    parser.add_argument("--prior", default="dip")
     parser.add_argument("--rounds", type=int, default=10, help="turns that each variant takes")
     parser.add_argument("--iterations", type=int, default=3, help="iterations a turn")
     parser.add_argument("--size", type=int, default=224, help="the classifier's input, in pixels")
     parser.add_argument("--threads", type=int, help="threads of each variant (default: PyTorch's)")
-    parser.add_argument("--worker", choices=VARIANTS, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.worker:
-        work(VARIANTS[options.worker], options.size, options.threads)
-        return 0
-    return 0 if compare(options) else 1
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

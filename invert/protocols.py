@@ -89,6 +89,11 @@ class Objective(ABC):
     def layers(self) -> tuple[str, ...]:
         """The names of the layers whose activations `__call__` gets."""
 
+    @property
+    def in_place(self) -> bool:
+        """Whether it looks at one place of the picture, so that random views must hardly move it."""
+        return False
+
     @abstractmethod
     def __call__(self, image: Tensor, activations: Activations) -> Tensor:
         """The loss `(B,)` of `image` `(B, C, H, W)` with the activations of `layers`."""

@@ -89,7 +89,7 @@ def run(
 
     `steps` defaults to the prior's own. `until` stops at that loss (for features: that feature
     error), `patience` when nothing has improved by 1 % for so many steps. `views` is how many random
-    views of the image a step looks at, 0 for the image itself; by default 4 for classes and units
+    views of the image a step looks at, 0 for the image itself; by default 8 for classes and units
     and none for features. The same call with the same seed on the same device gives the same bits.
     Raises `RequestError` for a request that cannot be met, such as a layer that is not there, and
     `RunError` for a class or unit that no gradient reaches, or a loss that is never finite.
@@ -125,7 +125,7 @@ class Problem:
             prior = default_prior(prior, objective.kind)
         photo = getattr(objective, "photo", None)
         original = None if photo is None else subject.image(photo).to(subject.device)
-        chosen = views_for(objective.kind, views)
+        chosen = views_for(objective.kind, views, in_place=objective.in_place)
         return cls(subject, objective.bind(subject), prior, original, judge, chosen)
 
     def optimisation(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -32,7 +32,7 @@ class RandomViews:
     `RequestError` for a setting out of range.
     """
 
-    count: int = 4
+    count: int = 8
     smallest_crop: float = 0.7
     rotation: float = 12.0
     lowest_resolution: float = 0.35
@@ -129,15 +129,21 @@ def _gaussian(size: int, variance: Tensor) -> Tensor:
     return (-(places[:, None] - places).square() / (2 * variance)).softmax(dim=-1)
 
 
-def views_for(kind: str, asked: int | RandomViews | None) -> RandomViews | None:
-    """The views a run gets: those asked for (a number; 0 for none), else by the kind of its objective.
+IN_PLACE = RandomViews(smallest_crop=0.95, rotation=2.0, lowest_resolution=0.7)
+"""For an objective about one place of the picture, which must stay under the eye of its unit."""
 
-    Classes and units get them. Features do not: they are compared place by place with a photo's.
+
+def views_for(kind: str, asked: int | RandomViews | None, *, in_place: bool = False) -> RandomViews | None:
+    """The views a run gets: those asked for (a number; 0 for none), else by its objective.
+
+    Classes and units get them, a unit in one place small ones. Features do not: they are compared
+    place by place with a photo's.
     """
     if isinstance(asked, RandomViews):
         return asked
+    usual = IN_PLACE if in_place else RandomViews()
     if asked is None:
-        return None if kind == "feature" else RandomViews()
+        return None if kind == "feature" else usual
     if asked < 0:
         raise RequestError(f"views is {asked}: it must be 0 (none) or more")
-    return RandomViews(count=asked) if asked else None
+    return replace(usual, count=asked) if asked else None

@@ -23,6 +23,15 @@ BOTTLENECK = 4
 LARGEST_KERNEL = 7
 """Reflection pads by half a kernel, which must stay below `BOTTLENECK`."""
 
+MAXIMISATION = {
+    "skip_channels": (0, 4, 4, 4, 4, 4),
+    "kernels_down": (5, 3, 5, 5, 3, 5),
+    "kernels_up": (5, 3, 5, 3, 5, 3),
+    "upsampling": "bilinear",
+    "padding": "reflection",
+}
+"""The generator of the published activation maximisation."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeepImagePrior(Prior):
@@ -37,16 +46,13 @@ class DeepImagePrior(Prior):
     name: ClassVar[str] = "dip"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {"steps": 3100, "learning_rate": 1e-3, "warmup": 0.0, "decay": 1.0},
-        "maximisation": {
-            "steps": 300,
-            "learning_rate": 3e-3,
+        "maximisation": {**MAXIMISATION, "steps": 200, "learning_rate": 1e-2, "colours": "decorrelated"},
+        "maximisation-paper": {
+            **MAXIMISATION,
+            "steps": 3100,
+            "learning_rate": 1e-2,
             "warmup": 0.0,
-            "decay": 0.1,
-            "skip_channels": (0, 4, 4, 4, 4, 4),
-            "kernels_down": (5, 3, 5, 5, 3, 5),
-            "kernels_up": (5, 3, 5, 3, 5, 3),
-            "upsampling": "bilinear",
-            "padding": "reflection",
+            "decay": 1.0,
             "input_noise": 0.03,
         },
     }
@@ -74,6 +80,8 @@ class DeepImagePrior(Prior):
     """nearest or bilinear."""
     padding: str = "zero"
     """zero or reflection."""
+    colours: str = "rgb"
+    """rgb, or decorrelated: the generator draws luminance and two colours, which vary less, as in photos."""
     fast: bool = True
     """Compute the generator by the faster form of the same function."""
 
@@ -94,6 +102,8 @@ class DeepImagePrior(Prior):
             self._check_scales(setting, odd, lambda k: k % 2 == 1 and 1 <= k <= LARGEST_KERNEL)
         if self.upsampling not in ("nearest", "bilinear"):
             raise ValueError(f"upsampling must be nearest or bilinear, not {self.upsampling!r}")
+        if self.colours not in ("rgb", "decorrelated"):
+            raise ValueError(f"colours must be rgb or decorrelated, not {self.colours!r}")
         if self.padding not in ("zero", "reflection"):
             raise ValueError(f"padding must be zero or reflection, not {self.padding!r}")
 
@@ -123,6 +133,7 @@ class DeepImagePrior(Prior):
             kernels_up=self.kernels_up[:scales],
             upsampling=cast(Any, self.upsampling),
             padding=cast(Any, self.padding),
+            colours=cast(Any, self.colours),
         )
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from priors.generator import LEAK, Generator, Layer, Scale, to_image
+from priors.generator import LEAK, Generator, Layer, Scale
 
 WORTHWHILE = 32
 """Steps between maps of which the larger has fewer pixels a side keep the plain form.
@@ -40,7 +40,7 @@ class FastGenerator(Generator):
             x = same(scale.deep, down(scale.down, x))
         for scale, skip in zip(reversed(cast("list[Scale]", self.scales)), reversed(skips), strict=True):
             x = same(scale.mix, up(scale, x, skip))
-        return to_image(self.output(x))
+        return self.to_image(self.output(x))
 
 
 def down(layer: Layer, x: Tensor) -> Tensor:

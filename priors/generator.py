@@ -17,6 +17,13 @@ from torch.nn import functional as F
 
 LEAK = 0.2
 
+NATURAL_COLOURS = ((0.975, 0.3375, 0.075), (1.0125, 0.0, -0.1875), (1.0125, -0.3375, 0.1125))
+"""From luminance, red to blue and magenta to green to red, green and blue, as far as photos vary in each.
+
+The square root of the covariance of ImageNet's colours, of Lucid (`lucid/optvis/param/color.py`),
+scaled so that luminance passes as it is.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
@@ -30,6 +37,7 @@ class Architecture:
     kernels_up: Sequence[int]
     upsampling: Literal["nearest", "bilinear"]
     padding: Literal["zero", "reflection"]
+    colours: Literal["rgb", "decorrelated"]
 
 
 def convolution(inputs: int, outputs: int, kernel: int, padding: str, rng: torch.Generator) -> nn.Conv2d:
@@ -111,11 +119,17 @@ class Generator(nn.Module):
     H and W are multiples of `2 ** scales`. Initial weights are drawn from `rng` alone.
     """
 
+    colours: Tensor | None
+
     def __init__(self, architecture: Architecture, rng: torch.Generator) -> None:
         super().__init__()
         a = architecture
         self.scales = nn.ModuleList(Scale(a, i, rng) for i in range(len(a.channels)))
         self.output = convolution(a.channels[0], a.outputs, 1, a.padding, rng)
+        decorrelated = a.colours == "decorrelated" and a.outputs == 3
+        self.register_buffer(
+            "colours", torch.tensor(NATURAL_COLOURS) if decorrelated else None, persistent=False
+        )
 
     def forward(self, z: Tensor) -> Tensor:
         x, skips = z, []
@@ -124,9 +138,11 @@ class Generator(nn.Module):
             skips.append(skip)
         for scale, skip in zip(reversed(self.scales), reversed(skips), strict=True):
             x = cast(Scale, scale).decode(x, skip)
-        return to_image(self.output(x))
+        return self.to_image(self.output(x))
 
-
-def to_image(x: Tensor) -> Tensor:
-    """The sigmoid, in no less than fp32: bf16 would step through the light half by 1/256."""
-    return torch.sigmoid(x if x.dtype == torch.float64 else x.float())
+    def to_image(self, x: Tensor) -> Tensor:
+        """The sigmoid, in no less than fp32: bf16 would step through the light half by 1/256."""
+        x = x if x.dtype == torch.float64 else x.float()
+        if self.colours is not None:
+            x = (self.colours[:, :, None, None] * x[:, None]).sum(2)  # not a product that autocast rounds
+        return torch.sigmoid(x)

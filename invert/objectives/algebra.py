@@ -47,6 +47,10 @@ class Sum(Term):
     def layers(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(layer for _, objective in self.terms for layer in objective.layers))
 
+    @property
+    def in_place(self) -> bool:
+        return any(objective.in_place for _, objective in self.terms)
+
     def __call__(self, image: Tensor, activations: Activations) -> Tensor:
         return reduce(add, (weight * objective(image, activations) for weight, objective in self.terms))
 

@@ -67,6 +67,10 @@ class Neuron(Term):
     def layers(self) -> tuple[str, ...]:
         return (self.layer,)
 
+    @property
+    def in_place(self) -> bool:
+        return True
+
     def __call__(self, image: Tensor, activations: Activations) -> Tensor:
         features = channels_first(activations[self.layer].float())[:, self.channel]
         position = self.position or tuple(size // 2 for size in features.shape[1:])

@@ -92,14 +92,16 @@ class Subject:
         """The network with the weights of its convolutions and linear layers in bf16, to run under autocast.
 
         Autocast would cast frozen weights anew at every step, which costs more than AlexNet's own
-        arithmetic.
+        arithmetic. All other weights are shared.
         """
         twin = copy(self)
         twin.__dict__.pop("sha256", None)
-        twin.model = deepcopy(self.model)
-        for module in twin.model.modules():
+        weights = {id(weight): weight for weight in _state(self.model).values()}
+        for module in self.model.modules():
             if isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)):
-                module.to(torch.bfloat16)
+                for weight in module.parameters(recurse=False):
+                    weights[id(weight)] = nn.Parameter(weight.to(torch.bfloat16), requires_grad=False)
+        twin.model = deepcopy(self.model, memo=dict(weights))
         return twin
 
     # --- images in, values out -------------------------------------------------------------------

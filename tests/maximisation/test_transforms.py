@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 import invert
-from invert.transforms import RandomViews, views_for
+from invert.transforms import IN_PLACE, RandomViews, blurred, views_for
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_a_turn_of_a_picture_that_is_not_square_keeps_its_proportions() -> None:
 def test_views_are_seeded_and_new_at_each_call(images: torch.Tensor) -> None:
     one, same, other = (RandomViews().start(seeds) for seeds in ([5, 6], [5, 6], [7, 8]))
     first, second = one(images), one(images)
-    assert first.shape == (8, 3, 24, 32)
+    assert first.shape == (16, 3, 24, 32)
     assert torch.equal(first, same(images))
     assert not torch.equal(first, second)
     assert not torch.equal(first, other(images))
@@ -49,7 +50,19 @@ def test_views_are_seeded_and_new_at_each_call(images: torch.Tensor) -> None:
 def test_the_views_of_a_problem_do_not_depend_on_those_beside_it(images: torch.Tensor) -> None:
     together = RandomViews().start([5, 6])(images)
     alone = RandomViews().start([6])(images[1:])
-    assert torch.allclose(together[4:], alone, atol=1e-6)
+    assert torch.allclose(together[8:], alone, atol=1e-6)
+
+
+def test_a_blur_is_that_of_fewer_pixels(images: torch.Tensor) -> None:
+    """A half of the pixels a side: close to shrinking and enlarging, in how much of a grating it leaves."""
+    x = torch.arange(64) / 64
+    grating = 0.5 + 0.4 * torch.sin(2 * torch.pi * 6 * x).expand(1, 1, 64, 64)
+    small = F.interpolate(grating, size=(32, 32), mode="bilinear", antialias=True)
+    expected = F.interpolate(small, size=(64, 64), mode="bilinear").std()
+    torch.testing.assert_close(blurred(grating, torch.tensor([0.5])).std(), expected, rtol=0.1, atol=0)
+    torch.testing.assert_close(blurred(images, torch.ones(2)), images)
+    flat = torch.full((2, 3, 24, 32), 0.3)
+    torch.testing.assert_close(blurred(flat, torch.tensor([0.35, 0.7])), flat)
 
 
 def test_views_draw_from_no_global_state(images: torch.Tensor) -> None:
@@ -97,6 +110,10 @@ def test_settings_out_of_range_are_refused(settings: dict[str, float]) -> None:
 def test_views_are_on_for_classes_and_units_alone() -> None:
     assert views_for("feature", None) is None
     assert views_for("class", None) == views_for("unit", None) == RandomViews()
+    assert views_for("unit", None, in_place=True) == IN_PLACE
+    assert invert.Neuron("conv1", 0).in_place
+    assert not invert.Channel("conv1", 0).in_place
+    assert (invert.Channel("conv1", 0) - invert.Neuron("conv1", 0)).in_place
     assert views_for("class", 0) is None
     assert views_for("feature", 2) == RandomViews(count=2)
     with pytest.raises(invert.RequestError, match=r"0 \(none\) or more"):

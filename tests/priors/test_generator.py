@@ -21,6 +21,7 @@ PUBLISHED = Architecture(
     kernels_up=(7, 7, 5, 5, 3, 3),
     upsampling="nearest",
     padding="zero",
+    colours="rgb",
 )
 
 SMALL = Architecture(
@@ -32,6 +33,7 @@ SMALL = Architecture(
     kernels_up=(7, 5, 3),
     upsampling="nearest",
     padding="zero",
+    colours="rgb",
 )
 
 SETTINGS = {
@@ -43,6 +45,7 @@ SETTINGS = {
     "one scale": replace(SMALL, channels=(4,), skip_channels=(4,), kernels_down=(5,), kernels_up=(5,)),
     "bilinear": replace(SMALL, upsampling="bilinear"),
     "reflection": replace(SMALL, padding="reflection"),
+    "decorrelated colours": replace(SMALL, colours="decorrelated"),
     "bilinear, reflection": replace(SMALL, upsampling="bilinear", padding="reflection"),
 }
 
