@@ -150,7 +150,7 @@ class Generated(Canvas):
         size = [max(-(-side // step), BOTTLENECK) * step for side in (self.height, self.width)]
         architecture = prior.architecture(scales, channels)
         network = FastGenerator if prior.fast else Generator
-        self.noise = prior.input_noise
+        self.noise, self.fast = prior.input_noise, prior.fast
         self.networks = nn.ModuleList()
         inputs, self._seeds = [], []
         for _ in range(batch):  # one whole problem after the other: none depends on those that follow
@@ -159,7 +159,8 @@ class Generated(Canvas):
             self._seeds.append(int(torch.randint(2**62, (), generator=rng)))
         self.register_buffer("z", torch.cat(inputs))
         self._generators: list[torch.Generator] = []
-        self._noisy = torch.empty(0)
+        self._noisy, self._input = torch.empty(0), torch.empty(0)
+        self._made: object = None
 
     def generators(self) -> list[torch.Generator]:
         """One a problem, on the device of `z`; none where no noise is added."""
@@ -168,12 +169,31 @@ class Generated(Canvas):
         return self._generators
 
     def forward(self) -> Tensor:
-        inputs = torch.split(self.noisy() if self.training and self.noise else self.z, 1)
+        inputs = torch.split(self.inputs(), 1)
         images = torch.cat([network(z) for network, z in zip(self.networks, inputs, strict=True)])
         return images[:, :, : self.height, : self.width]
 
+    @torch.inference_mode(False)  # they will take part in gradients, whoever asked first
+    def inputs(self) -> Tensor:
+        """`z`, with fresh noise where there is some, as convolutions read it: channels last, and in bf16.
+
+        In memory of its own, and made once where nothing changes: making it anew takes as long as
+        the convolution that reads it.
+        """
+        noisy = self.training and self.noise > 0
+        if not self.fast:
+            return self.noisy() if noisy else self.z
+        half = torch.is_autocast_enabled(self.z.device.type)
+        dtype = torch.get_autocast_dtype(self.z.device.type) if half else self.z.dtype
+        made = None if noisy else (dtype, self.z.device, self.z._version)
+        if noisy or made != self._made:
+            if (self._input.dtype, self._input.device) != (dtype, self.z.device) or self._input.dim() == 1:
+                self._input = torch.empty_like(self.z, dtype=dtype, memory_format=torch.channels_last)
+            self._input.copy_(self.noisy() if noisy else self.z)
+            self._made = made
+        return self._input
+
     def noisy(self) -> Tensor:
-        """`z` with fresh noise, in memory of its own: fetching it anew would take longer than the drawing."""
         if self._noisy.shape != self.z.shape or self._noisy.device != self.z.device:
             self._noisy = torch.empty_like(self.z)
         for noisy, generator in zip(self._noisy, self.generators(), strict=True):

@@ -12,7 +12,8 @@ def match(name: str, index: int, names: Sequence[str], others: Sequence[str]) ->
     The same number where both networks list the same classes; else the one class of that very
     name, by the first of: as written; by any of its synonyms (`tench, Tinca tinca`), whatever the
     case and the hyphens; by all words of the one in the other (`church` in `church building`).
-    Several candidates are none: ImageNet has two classes called crane.
+    Several candidates are none: ImageNet has two classes called crane. So is one that another of
+    `names` names better: `cassette` is not the `cassette player` of a network without cassettes.
     """
     if tuple(names) == tuple(others):
         return index
@@ -21,7 +22,8 @@ def match(name: str, index: int, names: Sequence[str], others: Sequence[str]) ->
 
     def within(other: str) -> bool:
         theirs = [set(synonym.split()) for synonym in synonyms(other)]
-        return any(mine <= their or their <= mine for mine in words for their in theirs)
+        alike = any(mine <= their or their <= mine for mine in words for their in theirs)
+        return alike and not any(same_name(other, better) for better in names if better != name)
 
     for candidates in (
         [i for i, other in enumerate(others) if other == name],

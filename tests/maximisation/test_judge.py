@@ -33,6 +33,11 @@ def test_classes_are_matched_by_name(name: str, others: tuple[str, ...], index: 
     assert match(name, 0, (name, "something else"), others) == index
 
 
+def test_a_name_that_another_has_better_is_not_matched() -> None:
+    names = ("cassette", "cassette player")
+    assert [match(name, i, names, ("tench", "cassette player")) for i, name in enumerate(names)] == [None, 1]
+
+
 def test_the_same_list_of_classes_is_matched_by_number() -> None:
     assert match("crane", 5, IMAGENET, IMAGENET) == 5
 

@@ -142,3 +142,13 @@ def test_a_wrong_setting_is_one_line(settings: dict[str, Any], message: str) -> 
     with pytest.raises(ValueError, match=message) as error:
         DeepImagePrior(**settings)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_another_fixed_input_is_another_picture(fast: bool) -> None:
+    """The input is prepared once; loading another one must show."""
+    one, other = (start((1, 3, 16, 16), seed, **LITTLE, fast=fast) for seed in (0, 1))
+    before = one().detach()
+    one.load_state_dict(other.state_dict())
+    torch.testing.assert_close(one(), other())
+    assert not torch.equal(one(), before)
