@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,15 @@ def test_it_runs_layers_by_priors_by_photos_by_seeds(finished: Path) -> None:
     assert [(row["layer"], row["prior"]) for row in content["layers"]] == [
         (layer, prior) for layer in ("conv", "fc") for prior in ("dip", "tv", "none")
     ]
+
+
+def test_python_dash_m_is_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["python -m invert", "priors"])
+    with pytest.raises(SystemExit, match="0"):
+        runpy.run_module("invert", run_name="__main__")
+    assert "dip" in capsys.readouterr().out
 
 
 def test_report_json_keeps_its_contract(finished: Path) -> None:
