@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test docs check clean
+.PHONY: demo test bench docs check clean
 
 # The bundled network and a photo that comes with matplotlib: nothing is downloaded.
 demo: $(VENV)/.installed
@@ -16,6 +16,11 @@ test: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+# Against the published loop, on this machine: about an hour on two cores.
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/iteration.py --prior dip,tv,none
+	$(BIN)/python benchmarks/time_to_quality.py --prior dip,tv,none --iterations 500,3100
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -W -b html docs docs/_build

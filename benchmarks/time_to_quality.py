@@ -1,7 +1,8 @@
 """How much sooner ours reaches the feature error that the published loop ends with, in one run.
 
+    python benchmarks/time_to_quality.py [--prior dip,tv,none] [--iterations 500,3100]
     python benchmarks/time_to_quality.py squeezenet1_1 --weights squeezenet1_1.safetensors \\
-        --layer features.12 --image building.jpg [--prior dip,tv,none] [--iterations 500,3100]
+        --layer features.12 --image building.jpg
 
 For each layer, photo and prior the published loop and ours, with its defaults, take turns, a few
 iterations each, so that a busy machine slows both alike; each is timed by itself. The yardstick is
@@ -23,7 +24,7 @@ from published import PublishedLoop
 
 import invert
 from invert.optimise import Step
-from invert.photos import expand
+from invert.photos import default_photo, expand
 from invert.run import Problem, default_prior
 from invert.settings import parse_assignments
 
@@ -87,7 +88,7 @@ def main() -> None:
     settings = parse_assignments(options.assignments)
     sooner: dict[tuple[str, int], list[float]] = {}
     for layer in options.layer.split(","):
-        for path in expand(options.image):
+        for path in expand(options.image) if options.image else [default_photo()]:
             photo = subject.image(path)
             for prior in options.prior.split(","):
                 loop = PublishedLoop(subject, layer, photo, prior, options.seed)
@@ -118,10 +119,10 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("model")
+    parser.add_argument("model", nargs="?", default="alexnet-mini")
     parser.add_argument("--weights")
-    parser.add_argument("--layer", required=True)
-    parser.add_argument("--image", action="append", required=True)
+    parser.add_argument("--layer", default="relu3", help="names between commas (default: relu3)")
+    parser.add_argument("--image", action="append", metavar="FILE|DIR", help="default: the bundled photo")
     parser.add_argument("--prior", default="dip")
     parser.add_argument(
         "--iterations", type=lambda text: sorted(map(int, text.split(","))), default=[500],

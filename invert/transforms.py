@@ -21,10 +21,9 @@ from invert.errors import RequestError
 
 @dataclass(frozen=True, kw_only=True)
 class RandomViews:
-    """`count` views of each image at each step; the loss is their mean.
+    """`count` random similarity crops of each image at each step; the loss is their mean.
 
-    The first of several is the image itself, the others are random similarity crops. One shows a
-    square-on part of `smallest_crop` to all of the picture's height and width,
+    A view shows a square-on part of `smallest_crop` to all of the picture's height and width,
     somewhere within it, turned by up to `rotation` degrees either way, at the picture's full
     size but only `lowest_resolution` to all of its resolution, with Gaussian noise of standard
     deviation `noise` (image units) on top: a shape that needs no fine texture convinces other
@@ -68,7 +67,6 @@ class Viewer:
 
     def __init__(self, settings: RandomViews, generators: list[torch.Generator]) -> None:
         self.settings, self._generators = settings, generators
-        self.drawn = max(1, settings.count - 1)
 
     def generators(self) -> list[torch.Generator]:
         """One a problem: what a checkpoint saves."""
@@ -79,7 +77,7 @@ class Viewer:
         s = self.settings
         if len(images) != len(self._generators):
             raise ValueError(f"{len(images)} images for the views of {len(self._generators)} problems")
-        views = images.repeat_interleave(self.drawn, dim=0)
+        views = images.repeat_interleave(s.count, dim=0)
         if s.smallest_crop < 1 or s.rotation > 0:
             maps = torch.cat([self._similarities(g, images) for g in self._generators])
             grid = F.affine_grid(maps, list(views.shape), align_corners=False)
@@ -88,17 +86,13 @@ class Viewer:
             views = blurred(views, torch.cat([self._resolutions(g) for g in self._generators]))
         if s.noise > 0:
             views = views + s.noise * torch.cat([self._noise(g, images) for g in self._generators])
-        if self.drawn < s.count:
-            views = torch.cat(
-                [images[:, None], views.view(len(images), -1, *images.shape[1:])], dim=1
-            ).flatten(0, 1)
         return views
 
     def _similarities(self, generator: torch.Generator, images: Tensor) -> Tensor:
-        """`(drawn, 2, 3)`: from a view's coordinates to the image's, both from −1 to 1."""
+        """`(count, 2, 3)`: from a view's coordinates to the image's, both from −1 to 1."""
         s = self.settings
         height, width = images.shape[-2:]
-        drawn = torch.rand(self.drawn, 4, generator=generator, device=generator.device).to(images)
+        drawn = torch.rand(s.count, 4, generator=generator, device=generator.device).to(images)
         part = s.smallest_crop + (1 - s.smallest_crop) * drawn[:, 0]
         angle = math.radians(s.rotation) * (2 * drawn[:, 1] - 1)
         right, down = (1 - part) * (2 * drawn[:, 2] - 1), (1 - part) * (2 * drawn[:, 3] - 1)
@@ -108,13 +102,13 @@ class Viewer:
         return torch.stack([across, along], dim=1)
 
     def _resolutions(self, generator: torch.Generator) -> Tensor:
-        """A share of the resolution for each random view of a problem: `(drawn,)`."""
+        """A share of the resolution for each view of a problem: `(count,)`."""
         s = self.settings
-        drawn = torch.rand(self.drawn, generator=generator, device=generator.device)
+        drawn = torch.rand(s.count, generator=generator, device=generator.device)
         return s.lowest_resolution + (1 - s.lowest_resolution) * drawn
 
     def _noise(self, generator: torch.Generator, images: Tensor) -> Tensor:
-        shape = (self.drawn, *images.shape[1:])
+        shape = (self.settings.count, *images.shape[1:])
         return torch.randn(shape, generator=generator, device=generator.device).to(images)
 
 

@@ -16,7 +16,7 @@ from reports.pictures import Album
 from reports.study import Cell, Row, Study
 from reports.vocabulary import Vocabulary
 
-MOST_REAL = 4
+SHOWN_REAL = {"highest": ("most", 4), "lowest": ("least", 2)}
 CAPTION = ("feature_error", "psnr")
 """The numbers under the picture of an inversion."""
 
@@ -85,7 +85,7 @@ class View:
             keys |= {
                 self.contents.picture(r) for row in study.gallery for cell in row.cells for r in cell.runs
             }
-            keys |= {key for row in study.gallery for key, *_ in self.real(row)}
+            keys |= {key for row in study.gallery for _, photos in self.real(row) for key, *_ in photos}
         return {key for key in keys if key}
 
     def uri(self, key: str) -> str:
@@ -101,13 +101,16 @@ class View:
             entries = [entry for entry in entries if entry.name in CAPTION]
         return [entry.in_short() for entry in entries]
 
-    def real(self, row: Row) -> list[tuple[str, str, str]]:
-        """The photos that drive a target most: key, name and score."""
-        for run in _runs(row):
-            found = self.contents.real(run, "highest")[:MOST_REAL]
-            if found:
-                return [(key, name, short(score)) for key, name, score in found]
-        return []
+    def real(self, row: Row) -> list[tuple[str, list[tuple[str, str, str]]]]:
+        """The photos that drive a target most, and least: key, name and score of each."""
+        shown: set[str] = set()
+        told = []
+        for part, (label, count) in SHOWN_REAL.items():
+            found = next(filter(None, (self.contents.real(run, part) for run in _runs(row))), [])
+            photos = [(key, name, short(score)) for key, name, score in found if name not in shown][:count]
+            shown |= {name for _, name, _ in photos}
+            told.append((label, photos))
+        return [(label, photos) for label, photos in told if photos]
 
     def real_scores(self, row: Row) -> list[str]:
         """What real photos score, beside which the scores reached are to be read."""

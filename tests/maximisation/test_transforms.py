@@ -47,13 +47,6 @@ def test_views_are_seeded_and_new_at_each_call(images: torch.Tensor) -> None:
     assert not torch.equal(first, other(images))
 
 
-def test_the_first_of_several_views_is_the_picture_itself(images: torch.Tensor) -> None:
-    views = RandomViews(count=3).start([5, 6])(images)
-    assert torch.equal(views[::3], images)
-    assert not any(torch.equal(views[i], images[i // 3]) for i in (1, 2, 4, 5))
-    assert not torch.equal(RandomViews(count=1).start([5, 6])(images), images)
-
-
 def test_the_views_of_a_problem_do_not_depend_on_those_beside_it(images: torch.Tensor) -> None:
     together = RandomViews().start([5, 6])(images)
     alone = RandomViews().start([6])(images[1:])

@@ -114,13 +114,15 @@ class Factory:
                     self._pictures(run, picture, (100, 300))
                     save(base_photo(self.side), self.out / "photos/best.png")
                     best = {"file": "photos/best.png", "name": HOSTILE, "score": 21.5}
+                    save(base_photo(self.side).rotate(180), self.out / "photos/worst.png")
+                    worst = {"file": "photos/worst.png", "name": "worst.jpg", "score": -4.5}
                     run["photos"] = {
                         "count": 50,
                         "skipped": 0,
                         "mean": 3.2,
                         "max": 21.5,
                         "highest": [best],
-                        "lowest": [],
+                        "lowest": [worst, best],
                         "of_class": {"by": "folder", "count": 5, "mean": 14.0, "max": 21.5},
                     }
                     run["measures"] = {"target_probability": 0.99 - 0.2 * p, "judge_rank": 3 + 200 * p}

@@ -220,6 +220,13 @@ def test_every_picture_is_embedded_once(inversions):
     assert len(pictures) == len(set(pictures))
 
 
+def test_the_gallery_shows_the_photos_that_drive_a_class_most_and_least(visit, gallery):
+    page = visit(gallery)
+    row = page.locator("section.row").first
+    scores = [row.get_by_label(f"Photos that drive it {label}").inner_text() for label in ("most", "least")]
+    assert [score.split() for score in scores] == [["21.5"], ["−4.50"]], "each photo once"
+
+
 def test_the_gallery_opens_without_an_original(visit, gallery):
     page = visit(gallery)
     assert page.locator("h3", has_text="zebra").count() == 1
