@@ -148,7 +148,7 @@ class Problem:
         if self.objective.kind != "feature":
             self._check_gradient(canvas)
         chosen = choose_precision(precision, self.subject.device)
-        watched = self.subject.in_bf16 if chosen == "bf16" else self.subject
+        watched = self.subject.in_bf16(self.objective.layers) if chosen == "bf16" else self.subject
         return Optimisation(
             canvas,
             lambda image: self.loss(image, viewer, watched),

@@ -133,9 +133,18 @@ def test_the_bf16_network_is_the_network() -> None:
     subject = invert.load("alexnet-mini")
     image = subject.image(default_photo())
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        half = subject.in_bf16.logits(image).float()
-    assert subject.in_bf16.sha256 != subject.sha256
+        half = subject.in_bf16(["output"]).logits(image).float()
+    assert subject.in_bf16(["output"]).sha256 != subject.sha256
     torch.testing.assert_close(half, subject.logits(image), rtol=0.1, atol=0.2)
+
+
+def test_only_what_runs_is_held_in_bf16() -> None:
+    subject = invert.load("alexnet-mini")
+    twin = subject.in_bf16(["relu3"])
+    changed = [name for name, weight in twin.model.named_parameters() if weight.dtype == torch.bfloat16]
+    assert {name.split(".")[-2] for name in changed} == {"conv1", "conv2", "conv3"}
+    own = dict(subject.model.named_parameters())
+    assert all(weight is own[name] for name, weight in twin.model.named_parameters() if name not in changed)
 
 
 def test_the_photo_is_cut_once() -> None:

@@ -84,20 +84,28 @@ class Subject:
         """Move the network to `device`, and return the subject."""
         self.model.to(device)
         self.device = _device(self.model) or torch.device(device)
-        self.__dict__.pop("in_bf16", None)
         return self
 
-    @cached_property
-    def in_bf16(self) -> Subject:
-        """The network with the weights of its convolutions and linear layers in bf16, to run under autocast.
+    def in_bf16(self, layers: Iterable[str]) -> Subject:
+        """The network with its convolutions and linear layers up to `layers` in bf16, to run under autocast.
 
         Autocast would cast frozen weights anew at every step, which costs more than AlexNet's own
         arithmetic. All other weights are shared.
         """
+        called: set[nn.Module] = set()
+        handles = [
+            module.register_forward_pre_hook(lambda module, _: called.add(module))
+            for module in self.model.modules()
+        ]
+        grey = torch.full((1, *self.input_shape), 0.5, device=self.device)
+        with torch.no_grad():
+            self.activations(grey, layers)
+        for handle in handles:
+            handle.remove()
         twin = copy(self)
         twin.__dict__.pop("sha256", None)
         weights = {id(weight): weight for weight in _state(self.model).values()}
-        for module in self.model.modules():
+        for module in called:
             if isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)):
                 for weight in module.parameters(recurse=False):
                     weights[id(weight)] = nn.Parameter(weight.to(torch.bfloat16), requires_grad=False)
