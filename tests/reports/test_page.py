@@ -233,7 +233,7 @@ def test_the_gallery_opens_without_an_original(visit, gallery):
     figure = page.get_by_role("article", name="zebra, dip").locator(".figure").first
     assert "0.990" in figure.inner_text()
     assert "5 of the class: mean 14, best 21.5" in page.locator(".layer").first.inner_text()
-    assert page.locator(".real img").count() == 2
+    assert page.locator(".real img").count() == 4
     figure.get_by_role("button").click()
     assert not page.locator("#views").is_visible()
     assert page.locator("#stage-inversion").is_visible()
