@@ -41,8 +41,8 @@ AGREEMENT = 1e-3
 VARIANTS = {"published": "the published loop", "fp32": "ours, fp32", "bf16": "ours, bf16"}
 
 
-def scene(options: argparse.Namespace) -> tuple[Subject, Tensor]:
-    """The network and a picture of soft blocks."""
+def scene(options: argparse.Namespace) -> tuple[Subject, str, Tensor]:
+    """The network, the layer, and a picture of soft blocks."""
     import torch
     from torch.nn import functional as F
 
@@ -52,13 +52,13 @@ def scene(options: argparse.Namespace) -> tuple[Subject, Tensor]:
     subject = invert.load(options.model, weights=options.weights, size=options.size).to(options.device)
     blocks = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     photo = F.interpolate(blocks, size=subject.input_shape[1:], mode="bicubic").clamp(0, 1)
-    return subject, photo.to(options.device)
+    return subject, options.layer, photo.to(options.device)
 
 
 def published_steps(options: argparse.Namespace, prior: str) -> Iterator[None]:
     from published import PublishedLoop
 
-    loop = PublishedLoop(*_at(options), prior)
+    loop = PublishedLoop(*scene(options), prior)
     while True:
         loop.step()
         yield
@@ -70,16 +70,11 @@ def own_steps(options: argparse.Namespace, prior: str, precision: str) -> Iterat
     from invert.optimise import Step
     from invert.run import Problem
 
-    subject, layer, photo = _at(options)
+    subject, layer, photo = scene(options)
     problem = Problem.pose(subject, invert.FeatureMatch(layer, photo), prior)
     for event in problem.optimisation([0], steps=100_000, precision=precision):
         if isinstance(event, Step):
             yield
-
-
-def _at(options: argparse.Namespace) -> tuple[Subject, str, Tensor]:
-    subject, photo = scene(options)
-    return subject, options.layer, photo
 
 
 def agreement(options: argparse.Namespace) -> dict[str, float]:
@@ -89,7 +84,7 @@ def agreement(options: argparse.Namespace) -> dict[str, float]:
 
     from priors.dip import DeepImagePrior
 
-    subject, layer, photo = _at(options)
+    subject, layer, photo = scene(options)
 
     def loop(fast: bool) -> PublishedLoop:
         made = PublishedLoop(subject, layer, photo, "dip")

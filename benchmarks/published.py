@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from invert.subjects import Subject
+from invert.subjects.subject import tapped
 from priors.dip import DeepImagePrior
 from priors.pixels import PixelCanvas
 
@@ -39,19 +40,8 @@ class PublishedLoop:
 
     def features(self, image: Tensor) -> Tensor:
         """The layer's, from a forward pass in the layout of the notebooks that ends there, as theirs does."""
-        caught: list[Tensor] = []
-        images = self.subject.preprocess(image).contiguous()
-        path = self.subject.layer(self.layer).tap.module
-        handle = self.subject.model.get_submodule(path).register_forward_hook(
-            lambda module, args, output: _catch(caught, output)
-        )
-        try:
-            self.subject.model(images)
-        except _Caught:
-            pass
-        finally:
-            handle.remove()
-        return caught[0]
+        tap = self.subject.layer(self.layer).tap
+        return tapped(self.subject.model, self.subject.preprocess(image).contiguous(), {tap})[tap]
 
     def error(self, image: Tensor) -> Tensor:
         """The mean squared error of the features of `image`; times `scale` the normalised one."""
@@ -75,15 +65,6 @@ class Pixels(nn.Module):
 
     def forward(self) -> Tensor:
         return self.image
-
-
-class _Caught(BaseException):
-    pass
-
-
-def _catch(caught: list[Tensor], output: Tensor) -> None:
-    caught.append(output)
-    raise _Caught
 
 
 def total_variation(image: Tensor) -> Tensor:

@@ -33,27 +33,25 @@ class Capture:
         self.generators = generators
         self.calls = 0
         self.replay: Callable[[], None] | None = None
-        self.refused: str | None = None
+        self.recordable = False
 
     def __call__(self, step: Callable[[], None]) -> None:
         self.calls += 1
         if self.calls == EAGER:
             self._watch(step)
-        elif self.calls > EAGER and self.replay is None and self.refused is None:
+            return
+        if self.calls == EAGER + 1 and self.recordable:
             self.replay = record(step, self.generators)
-            self.replay()
-        elif self.replay is not None:
-            self.replay()
-        else:
-            step()
+        (self.replay or step)()
 
     def _watch(self, step: Callable[[], None]) -> None:
         """Look beforehand: a recording that breaks off leaves generators in a state of its own."""
         with HostReads() as reads:
             step()
+        self.recordable = not reads.found
         if reads.found:
-            self.refused = ", ".join(sorted(reads.found))
-            warnings.warn(f"no CUDA graph: the step waits for the host ({self.refused})", stacklevel=2)
+            found = ", ".join(sorted(reads.found))
+            warnings.warn(f"no CUDA graph: the step waits for the host ({found})", stacklevel=2)
 
 
 class HostReads(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -159,7 +159,8 @@ class Generated(Canvas):
             self._seeds.append(int(torch.randint(2**62, (), generator=rng)))
         self.register_buffer("z", torch.cat(inputs))
         self._generators: list[torch.Generator] = []
-        self._noisy, self._input = torch.empty(0), torch.empty(0)
+        self._noisy: Tensor | None = None
+        self._input: Tensor | None = None
         self._made: object = None
 
     def generators(self) -> list[torch.Generator]:
@@ -187,14 +188,15 @@ class Generated(Canvas):
         dtype = torch.get_autocast_dtype(self.z.device.type) if half else self.z.dtype
         made = None if noisy else (dtype, self.z.device, self.z._version)
         if noisy or made != self._made:
-            if (self._input.dtype, self._input.device) != (dtype, self.z.device) or self._input.dim() == 1:
+            if self._input is None or (self._input.dtype, self._input.device) != (dtype, self.z.device):
                 self._input = torch.empty_like(self.z, dtype=dtype, memory_format=torch.channels_last)
             self._input.copy_(self.noisy() if noisy else self.z)
             self._made = made
+        assert self._input is not None
         return self._input
 
     def noisy(self) -> Tensor:
-        if self._noisy.shape != self.z.shape or self._noisy.device != self.z.device:
+        if self._noisy is None or self._noisy.device != self.z.device:
             self._noisy = torch.empty_like(self.z)
         for noisy, generator in zip(self._noisy, self.generators(), strict=True):
             noisy.normal_(generator=generator)

@@ -86,29 +86,24 @@ class Subject:
         self.device = _device(self.model) or torch.device(device)
         return self
 
-    def in_bf16(self, layers: Iterable[str]) -> Subject:
+    def in_bf16(self, layers: Sequence[str]) -> Subject:
         """The network with its convolutions and linear layers up to `layers` in bf16, to run under autocast.
 
         Autocast would cast frozen weights anew at every step, which costs more than AlexNet's own
         arithmetic. All other weights are shared.
         """
-        called: set[nn.Module] = set()
-        handles = [
-            module.register_forward_pre_hook(lambda module, _: called.add(module))
-            for module in self.model.modules()
-        ]
+        multiplying = (nn.modules.conv._ConvNd, nn.Linear)
+        paths = [path for path, module in self.model.named_modules() if isinstance(module, multiplying)]
+        called: set[str] = set()
         grey = torch.full((1, *self.input_shape), 0.5, device=self.device)
-        with torch.no_grad():
+        with torch.no_grad(), hooked(self.model, paths, lambda path, call, returned: called.add(path)):
             self.activations(grey, layers)
-        for handle in handles:
-            handle.remove()
         twin = copy(self)
         twin.__dict__.pop("sha256", None)
         weights = {id(weight): weight for weight in _state(self.model).values()}
-        for module in called:
-            if isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)):
-                for weight in module.parameters(recurse=False):
-                    weights[id(weight)] = nn.Parameter(weight.to(torch.bfloat16), requires_grad=False)
+        for path in called:
+            for weight in self.model.get_submodule(path).parameters(recurse=False):
+                weights[id(weight)] = nn.Parameter(weight.to(torch.bfloat16), requires_grad=False)
         twin.model = deepcopy(self.model, memo=dict(weights))
         return twin
 
@@ -144,7 +139,7 @@ class Subject:
         """
         taps = {name: self.layer(name).tap for name in layers}
         inputs = self.preprocess(images).contiguous(memory_format=self.memory_format)
-        values = _tapped(self.model, inputs, set(taps.values())) if taps else {}
+        values = tapped(self.model, inputs, set(taps.values())) if taps else {}
         return {name: values[tap] for name, tap in taps.items()}
 
     def logits(self, images: Tensor) -> Tensor:
@@ -286,7 +281,7 @@ class _Reached(BaseException):
     """All layers asked for are there. Not an `Exception`, so that no network's `except` swallows it."""
 
 
-def _tapped(model: nn.Module, inputs: Tensor, taps: set[Tap]) -> dict[Tap, Tensor]:
+def tapped(model: nn.Module, inputs: Tensor, taps: set[Tap]) -> dict[Tap, Tensor]:
     """The values at `taps`, from a forward pass that ends as soon as it has them all."""
     values: dict[Tap, Tensor] = {}
 
