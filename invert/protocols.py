@@ -94,6 +94,11 @@ class Objective(ABC):
         """Whether it looks at one place of the picture, so that random views must hardly move it."""
         return False
 
+    @property
+    def floor(self) -> float | None:
+        """The least value that the loss can take, where it has one: a run that is there ends."""
+        return None
+
     @abstractmethod
     def __call__(self, image: Tensor, activations: Activations) -> Tensor:
         """The loss `(B,)` of `image` `(B, C, H, W)` with the activations of `layers`."""

@@ -88,11 +88,12 @@ def run(
     """Look for an image that minimises `objective` for `subject` under `prior`.
 
     `steps` defaults to the prior's own. `until` stops at that loss (for features: that feature
-    error), `patience` when nothing has improved by 1 % for so many steps. `views` is how many random
-    views of the image a step looks at, 0 for the image itself; by default 8 for classes and units
-    and none for features. The same call with the same seed on the same device gives the same bits.
-    Raises `RequestError` for a request that cannot be met, such as a layer that is not there, and
-    `RunError` for a class or unit that no gradient reaches, or a loss that is never finite.
+    error; by default the objective's `floor`, if it has one), `patience` when nothing has improved
+    by 1 % for so many steps. `views` is how many random views a step looks at beside the image
+    itself; by default 7 for classes and units and none for features. The same call with the same
+    seed on the same device gives the same bits. Raises `RequestError` for a request that cannot be
+    met, such as a layer that is not there, and `RunError` for a class or unit that no gradient
+    reaches, or a loss that is never finite.
     """
     problem = Problem.pose(subject, objective, prior, judge=judge, views=views)
     optimisation = problem.optimisation([seed], steps, until=until, patience=patience, precision=precision)
@@ -154,7 +155,7 @@ class Problem:
             lambda image: self.loss(image, viewer, watched),
             steps=_checked_steps(self.prior.steps if steps is None else steps),
             rate=lambda fraction: learning_rate(self.prior, fraction),
-            until=until,
+            until=self.objective.floor if until is None else until,
             patience=patience,
             precision=chosen,
             smoothing=SMOOTHING if viewer else 0.0,
@@ -162,12 +163,12 @@ class Problem:
         )
 
     def loss(self, image: Tensor, viewer: Viewer | None = None, subject: Subject | None = None) -> Tensor:
-        """The objective of images `(B, C, H, W)`, its mean over their views where there are any: `(B,)`."""
+        """The objective of images `(B, C, H, W)`, its mean over each and its views: `(B,)`."""
         seen = image if viewer is None else viewer(image)
         loss = self.objective(seen, (subject or self.subject).activations(seen, self.objective.layers))
         if self.objective.kind != "feature":
             redirect_dead_relus(loss, image)
-        return loss if viewer is None else loss.view(len(image), -1).mean(1)
+        return loss.view(len(image), -1).mean(1)
 
     def _check_gradient(self, canvas: Canvas) -> None:
         """Raise `RunError` where the objective has no gradient at the start: nothing would be drawn."""
@@ -175,8 +176,10 @@ class Problem:
         with torch.no_grad():
             image = canvas().float()
         canvas.train()
-        (gradient,) = torch.autograd.grad(self.loss(image.requires_grad_()).sum(), image)
-        if not gradient.flatten(1).any(1).all():
+        loss = self.loss(image.requires_grad_())
+        (gradient,) = torch.autograd.grad(loss.sum(), image)
+        floor = -math.inf if self.objective.floor is None else self.objective.floor
+        if not (gradient.flatten(1).any(1) | (loss <= floor)).all():
             raise RunError(
                 f"{self.objective} does not move: its gradient is zero at the start, so there is nothing "
                 "to follow (a unit that is constant or saturated); try another --seed or the layer before"

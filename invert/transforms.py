@@ -21,18 +21,18 @@ from invert.errors import RequestError
 
 @dataclass(frozen=True, kw_only=True)
 class RandomViews:
-    """`count` random similarity crops of each image at each step; the loss is their mean.
+    """`count` random similarity crops of each image at each step; the loss is the mean over it and them.
 
-    A view shows a square-on part of `smallest_crop` to all of the picture's height and width,
-    somewhere within it, turned by up to `rotation` degrees either way, at the picture's full
-    size but only `lowest_resolution` to all of its resolution, with Gaussian noise of standard
-    deviation `noise` (image units) on top: a shape that needs no fine texture convinces other
-    networks too. Beyond the border the picture is reflected. The kind of transformations is
-    Lucid's (Olah, Mordvintsev, Schubert: "Feature Visualization", Distill 2017). Raises
-    `RequestError` for a setting out of range.
+    The image itself is there because it is what will be shown. A view shows a square-on part of
+    `smallest_crop` to all of the picture's height and width, somewhere within it, turned by up to
+    `rotation` degrees either way, at the picture's full size but only `lowest_resolution` to all of
+    its resolution, with Gaussian noise of standard deviation `noise` (image units) on top: a shape
+    that needs no fine texture convinces other networks too. Beyond the border the picture is
+    reflected. The kind of transformations is Lucid's (Olah, Mordvintsev, Schubert: "Feature
+    Visualization", Distill 2017). Raises `RequestError` for a setting out of range.
     """
 
-    count: int = 8
+    count: int = 7
     smallest_crop: float = 0.7
     rotation: float = 12.0
     lowest_resolution: float = 0.35
@@ -73,7 +73,7 @@ class Viewer:
         return self._generators
 
     def __call__(self, images: Tensor) -> Tensor:
-        """`(B, C, H, W)` to `(B · count, C, H, W)`, the views of a problem in a row; differentiable."""
+        """`(B, C, H, W)` to `(B · (1 + count), C, H, W)`: an image, its views, the next; differentiable."""
         s = self.settings
         if len(images) != len(self._generators):
             raise ValueError(f"{len(images)} images for the views of {len(self._generators)} problems")
@@ -86,7 +86,8 @@ class Viewer:
             views = blurred(views, torch.cat([self._resolutions(g) for g in self._generators]))
         if s.noise > 0:
             views = views + s.noise * torch.cat([self._noise(g, images) for g in self._generators])
-        return views
+        of_each = views.view(len(images), s.count, *images.shape[1:])
+        return torch.cat([images[:, None], of_each], dim=1).flatten(0, 1)
 
     def _similarities(self, generator: torch.Generator, images: Tensor) -> Tensor:
         """`(count, 2, 3)`: from a view's coordinates to the image's, both from −1 to 1."""

@@ -46,7 +46,7 @@ class DeepImagePrior(Prior):
     name: ClassVar[str] = "dip"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {"steps": 3100, "learning_rate": 1e-3, "warmup": 0.0, "decay": 1.0},
-        "maximisation": {**MAXIMISATION, "steps": 200, "learning_rate": 1e-2, "colours": "decorrelated"},
+        "maximisation": {**MAXIMISATION, "steps": 400, "colours": "decorrelated"},
         "maximisation-paper": {
             **MAXIMISATION,
             "steps": 3100,

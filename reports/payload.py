@@ -14,6 +14,7 @@ from reports.vocabulary import Vocabulary, matrix
 
 TRACE_POINTS = 160
 WORDS = {"steps": "all its steps", "until": "the error asked for was reached", "plateau": "no more progress"}
+SURE = "the network is sure in every view"
 
 
 def payload(out: Path, view: View) -> Json:
@@ -64,10 +65,11 @@ def _cell(study: Study, row: Row, cell: Cell, view: View) -> Json:
 
 def _run(run: Json, out: Path, contents: Contents, vocabulary: Vocabulary, view: View) -> Json:
     stopped = str(run.get("stopped") or "")
+    why = SURE if stopped == "until" and run.get("objective") == "class" else WORDS.get(stopped, stopped)
     facts = [
         contents.alone(run),
         f"{short(run.get('steps'))} steps in {seconds(run.get('seconds'))}" if run.get("steps") else "",
-        f"stopped: {WORDS.get(stopped, stopped)}" if stopped else "",
+        f"stopped: {why}" if stopped else "",
         f"{run.get('device')}, {run.get('precision')}" if run.get("device") else "",
         f"{short(run['parameters'])} numbers optimised" if run.get("parameters") else "",
         f"from report {run['source']}" if run.get("source") else "",

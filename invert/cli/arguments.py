@@ -62,8 +62,8 @@ def invert_parser() -> Parser:
     add_subject_options(p)
     work = add_work_options(p)
     work.add_argument("--views", type=whole(0, 1_000), metavar="N",
-                      help="random views of the picture a step, 0 for none "
-                      "(default: 8 for classes and units, 0 for layers)")  # fmt: skip
+                      help="random views a step beside the picture itself, 0 for none "
+                      "(default: 7 for classes and units, 0 for layers)")  # fmt: skip
     work.add_argument("--controls", action="store_true",
                       help="also invert the same layers with random weights")  # fmt: skip
     work.add_argument("--judge", metavar="MODEL", help="an independent network that judges the pictures")

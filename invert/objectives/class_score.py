@@ -68,16 +68,25 @@ class ClassLogOdds(OfClass):
 
     The logit alone also rises with whatever raises every class, such as contrast and garish
     colours, and can leave another class ahead; the probability saturates as soon as the network
-    is sure. This does neither. `target` is a class name or an index. With a single output it is
-    that logit.
+    is sure. This does neither. It counts up to `enough` (nats; `math.inf` for no end): what drives
+    the odds further is overdrawn, and other networks recognise it no better. With random views
+    each counts by itself, so that the doubtful ones decide, and the run ends when none is left.
+    `target` is a class name or an index. With a single output it is that logit.
     """
+
+    enough: float = 20.0
+
+    @property
+    def floor(self) -> float:
+        return -self.enough
 
     def __call__(self, image: Tensor, activations: Activations) -> Tensor:
         logits, target = activations[OUTPUT].float(), self.index
-        if logits.shape[1] == 1:
-            return -logits[:, target]
-        others = torch.cat([logits[:, :target], logits[:, target + 1 :]], dim=1)
-        return others.logsumexp(1) - logits[:, target]
+        odds = logits[:, target]
+        if logits.shape[1] > 1:
+            others = torch.cat([logits[:, :target], logits[:, target + 1 :]], dim=1)
+            odds = odds - others.logsumexp(1)
+        return -odds.clamp(max=self.enough)
 
     def __str__(self) -> str:
         return f"log-odds of class {self.target}"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -108,8 +110,33 @@ def test_log_odds_are_those_of_the_probability(subject: invert.Subject) -> None:
     output = {"output": subject.logits(image)}
     p = output["output"].softmax(1)[:, 2]
     assert torch.allclose(ClassLogOdds(2)(image, output), -(p / (1 - p)).log(), atol=1e-5)
-    single = {"output": torch.tensor([[3.0], [-1.0]])}
-    assert torch.equal(ClassLogOdds(0)(image, single), torch.tensor([-3.0, 1.0]))
+    single = {"output": torch.tensor([[3.0], [-1.0], [30.0]])}
+    assert torch.equal(ClassLogOdds(0)(image, single), torch.tensor([-3.0, 1.0, -20.0]))
+    assert torch.equal(ClassLogOdds(0, enough=math.inf)(image, single), torch.tensor([-3.0, 1.0, -30.0]))
+
+
+class Sharp(nn.Module):
+    """The brighter, the surer of class 1."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        level = 20 * x.mean((1, 2, 3))
+        return torch.stack([-level, level], dim=1)
+
+
+def test_a_run_ends_when_the_network_is_sure_in_every_view() -> None:
+    """Odds of exp(2 · level): 8 at an x of 0.2."""
+    subject = invert.wrap(Sharp(), size=16, mean=0.5, std=0.5)
+    result = invert.run(subject, ClassLogOdds(1, enough=8.0), "none", steps=200)
+    assert result.stopped == "until" and result.steps < 200
+    assert float(result.loss[-1]) == -8.0 and bool((result.loss[:-1] > -8.0).all())
+    assert float(result.image.mean()) >= 0.6
+    assert invert.run(subject, ClassLogOdds(1, enough=math.inf), "none", steps=200).stopped == "steps"
+
+
+def test_a_network_that_is_sure_at_once_is_no_unit_that_does_not_move() -> None:
+    subject = invert.wrap(Sharp(), size=16, mean=-0.5, std=0.5)
+    result = invert.run(subject, ClassLogOdds(1), "none", steps=20)
+    assert (result.stopped, result.steps) == ("until", 1)
 
 
 def dead_network() -> nn.Sequential:

@@ -87,7 +87,7 @@ def test_photos_stand_beside_classes_and_units(model: str, photos: Path, tmp_pat
 def test_views_are_recorded_and_can_be_switched_off(model: str, tmp_path: Path) -> None:
     (on,) = invert(tmp_path / "on", model, "--class", "dark")["runs"]
     (off,) = invert(tmp_path / "off", model, "--class", "dark", "--views", "0")["runs"]
-    assert on["views"]["count"] == 8 and off["views"] is None
+    assert on["views"]["count"] == 7 and off["views"] is None
     assert "--views 0" in off["command"]
     assert on["photos"] is None
 
