@@ -57,6 +57,7 @@ def check_objective(objective: Objective, subject: Subject) -> None:
         loss = _loss(bound, subject, images)
         assert loss.shape == (2,), f"the loss of two images is {tuple(loss.shape)}, not (2,)"
         assert bool(torch.isfinite(loss).all()), "the loss is not finite"
+        assert bound.floor is None or bool((loss >= bound.floor).all()), "the loss is below its floor"
         (gradient,) = torch.autograd.grad(loss[0], images)
         assert bool(gradient[0].any()), "no gradient reaches the image"
         assert not bool(gradient[1].any()), "one image's loss depends on another image"

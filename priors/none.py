@@ -21,10 +21,11 @@ class Pixels(Prior):
     """
 
     name: ClassVar[str] = "none"
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "maximisation": {"learning_rate": 0.1, "decay": 0.1}
+    }
 
-    learning_rate: float = 0.1
-    decay: float = 0.1
+    learning_rate: float = 0.05
     start_contrast: float = 0.05
 
     def __post_init__(self) -> None:

@@ -46,7 +46,7 @@ def keeps(layer: nn.Module) -> Numbers:
     inversions = []
     for photo in photos():
         problem = Problem.pose(subject, invert.FeatureMatch("0", photo), "none")
-        *_, stopped = problem.optimisation(range(SEEDS), 120, precision="fp32")
+        *_, stopped = problem.optimisation(range(SEEDS), 200, precision="fp32")
         inversions.append(stopped.best)
     share = subject.layer("0").share
     return measure_row(RowEvidence(subject, "0", photos(), torch.stack(inversions), share))[0]

@@ -74,7 +74,7 @@ class ClassLogOdds(OfClass):
     `target` is a class name or an index. With a single output it is that logit.
     """
 
-    enough: float = 20.0
+    enough: float = 30.0
 
     @property
     def floor(self) -> float:
