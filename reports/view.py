@@ -109,8 +109,9 @@ class View:
             found = next(filter(None, (self.contents.real(run, part) for run in _runs(row))), [])
             photos = [(key, name, short(score)) for key, name, score in found if name not in shown][:count]
             shown |= {name for _, name, _ in photos}
-            told.append((label, photos))
-        return [(label, photos) for label, photos in told if photos]
+            if photos:
+                told.append((label, photos))
+        return told
 
     def real_scores(self, row: Row) -> list[str]:
         """What real photos score, beside which the scores reached are to be read."""
