@@ -2,13 +2,14 @@
 
     python benchmarks/time_to_quality.py [--prior dip,tv,none] [--iterations 500,3100]
     python benchmarks/time_to_quality.py squeezenet1_1 --weights squeezenet1_1.safetensors \\
-        --layer features.12 --image building.jpg
+        --layer features.12 --image building.jpg --iterations 500,3100 --steps 500,2000
 
 For each layer, photo and prior the published loop and ours, with its defaults, take turns, a few
 iterations each, so that a busy machine slows both alike; each is timed by itself. The yardstick is
 the least feature error that the published loop has come to after so many iterations. What ours
-reached is evaluated in fp32, whatever precision it works in. `--set` tries other settings than the
-defaults: this is the study that chose them.
+reached is evaluated in fp32, whatever precision it works in. `--steps` runs ours for other numbers
+of steps beside each other (its rate falls over the run, so that each is a run of its own), and
+`--set` tries other settings than the defaults: this is the study that chose them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice, product
 
 import torch
 from published import PublishedLoop
@@ -55,10 +57,10 @@ def published(loop: PublishedLoop, iterations: int) -> Iterator[tuple[float, flo
         yield error, time.perf_counter() - began
 
 
-def ours(problem: Problem, seed: int, precision: str) -> Iterator[tuple[float, float]]:
+def ours(problem: Problem, steps: int, seed: int, precision: str) -> Iterator[tuple[float, float]]:
     """Its pictures are evaluated in fp32 outside the time."""
     before = 0.0
-    for event in problem.optimisation([seed], precision=precision):
+    for event in problem.optimisation([seed], steps, precision=precision):
         if isinstance(event, Step):
             with torch.no_grad():
                 error = float(problem.loss(event.image))
@@ -66,17 +68,16 @@ def ours(problem: Problem, seed: int, precision: str) -> Iterator[tuple[float, f
             before = event.seconds
 
 
-def race(one: Iterator[tuple[float, float]], other: Iterator[tuple[float, float]]) -> tuple[Track, Track]:
-    tracks, waiting = (Track(), Track()), [one, other]
-    left = [0, 1]
+def race(*runs: Iterator[tuple[float, float]]) -> list[Track]:
+    tracks = [Track() for _ in runs]
+    left = list(zip(runs, tracks, strict=True))
     while left:
-        for index in list(left):
-            for _ in range(TURN):
-                step = next(waiting[index], None)
-                if step is None:
-                    left.remove(index)
-                    break
-                tracks[index].add(*step)
+        for run, track in list(left):
+            turn = list(islice(run, TURN))
+            for step in turn:
+                track.add(*step)
+            if len(turn) < TURN:
+                left.remove((run, track))
     return tracks
 
 
@@ -84,37 +85,47 @@ def main() -> None:
     options = arguments()
     subject = invert.load(options.model, weights=options.weights).to(options.device)
     print(f"{subject.name} ({subject.weights}), {options.device}, {options.precision}, seed {options.seed}")
-    print(f"{'layer':14}{'photo':16}{'prior':7}{'published':>26}{'ours':>22}{'sooner':>9}")
+    print(f"{'layer':14}{'photo':16}{'prior':7}{'published':>26}{'ours':>27}{'sooner':>9}")
     settings = parse_assignments(options.assignments)
-    sooner: dict[tuple[str, int], list[float]] = {}
+    sooner: dict[tuple[str, int, int], list[float]] = {}
     for layer in options.layer.split(","):
         for path in expand(options.image) if options.image else [default_photo()]:
             photo = subject.image(path)
             for prior in options.prior.split(","):
-                loop = PublishedLoop(subject, layer, photo, prior, options.seed)
                 chosen = default_prior(prior, "feature", **settings.get(prior, {}))
                 problem = Problem.pose(subject, invert.FeatureMatch(layer, photo), chosen)
-                theirs, own = race(
-                    published(loop, max(options.iterations)),
-                    ours(problem, options.seed, options.precision),
+                lengths = options.steps or [chosen.steps]
+                theirs, *own = race(
+                    published(
+                        PublishedLoop(subject, layer, photo, prior, options.seed), max(options.iterations)
+                    ),
+                    *(ours(problem, steps, options.seed, options.precision) for steps in lengths),
                 )
-                for iterations in options.iterations:
+                for iterations, (steps, track) in product(options.iterations, zip(lengths, own, strict=True)):
                     error, seconds = theirs.errors[iterations - 1], theirs.seconds[iterations - 1]
-                    step = own.reaches(error)
-                    reached = f"step {step:4} {own.seconds[step - 1]:7.1f} s" if step else "not reached"
-                    ratio = seconds / own.seconds[step - 1] if step else 0.0
-                    sooner.setdefault((prior, iterations), []).append(ratio)
+                    step = track.reaches(error)
+                    when = f"step {step:4} {track.seconds[step - 1]:7.1f} s" if step else "not reached"
+                    ratio = seconds / track.seconds[step - 1] if step else 0.0
+                    sooner.setdefault((prior, iterations, steps), []).append(ratio)
                     print(
-                        f"{layer:14}{path.name:16}{prior:7}{iterations:5} its {error:8.4f} {seconds:6.1f} s"
-                        f"{reached:>22}{f'{ratio:.1f} ×' if step else '–':>9}"
-                        f"   ours ends at {own.errors[-1]:.4f}",
+                        f"{layer:14}{path.name[:15]:16}{prior:7}"
+                        f"{iterations:5} its {error:8.4f} {seconds:6.1f} s"
+                        f"{when:>27}{f'{ratio:.1f} ×' if step else '–':>9}"
+                        f"   ours ends after {steps} steps at {track.errors[-1]:.4f}",
                         flush=True,
                     )
-    for (prior, iterations), ratios in sooner.items():
-        print(
-            f"{prior}, to the error of {iterations} iterations: {statistics.median(ratios):.1f} × sooner "
-            f"(median of {len(ratios)}; {min(ratios):.1f} to {max(ratios):.1f}; 0 is not reached)"
-        )
+    for (prior, iterations, steps), ratios in sooner.items():
+        reached = [ratio for ratio in ratios if ratio]
+        title = f"{prior}, {steps} steps, to the error of {iterations} iterations"
+        print(f"{title}: reached in {len(reached)} of {len(ratios)}", end="")
+        if reached:
+            print(f", {statistics.median(reached):.1f} × sooner", end="")
+            print(f" (median; {min(reached):.1f} to {max(reached):.1f})", end="")
+        print()
+
+
+def whole_numbers(text: str) -> list[int]:
+    return sorted(map(int, text.split(",")))
 
 
 def arguments() -> argparse.Namespace:
@@ -125,9 +136,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--image", action="append", metavar="FILE|DIR", help="default: the bundled photo")
     parser.add_argument("--prior", default="dip")
     parser.add_argument(
-        "--iterations", type=lambda text: sorted(map(int, text.split(","))), default=[500],
+        "--iterations", type=whole_numbers, default=[500],
         help="of the published loop, after which its error is the yardstick (default: 500)",
     )  # fmt: skip
+    parser.add_argument("--steps", type=whole_numbers, help="of ours (default: the prior's)")
     parser.add_argument("--set", action="append", default=[], dest="assignments", metavar="PRIOR.NAME=VALUE",
                         help="settings of ours other than the defaults")  # fmt: skip
     parser.add_argument("--precision", default="auto")
