@@ -237,10 +237,11 @@ class Optimisation:
         """Go on from `state()` of an optimisation that was made with the same arguments."""
         self.canvas.load_state_dict(_under("canvas.", state))
         adam = self.adam.state_dict()
+        parameters = self.adam.param_groups[0]["params"]
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in _under("adam.", state).items():
             index, moment = name.split(".")
-            moments.setdefault(int(index), {})[moment] = value
+            moments.setdefault(int(index), {})[moment] = laid_out_as(parameters[int(index)], value)
         self.adam.load_state_dict({**adam, "state": moments})
         for i, generator in enumerate(self.generators):
             generator.set_state(state[f"generator.{i}"].cpu())
@@ -253,6 +254,13 @@ class Optimisation:
 def put(into: Tensor, where: Tensor, values: Tensor) -> None:
     """Overwrite `into` with `values` where `where` is true."""
     into.copy_(torch.where(where, values, into))
+
+
+def laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
+    """A moment in the memory format of its parameter, beside which fused Adam reads it."""
+    if value.shape != parameter.shape:
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
 
 
 def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -149,7 +149,8 @@ class Problem:
         if self.objective.kind != "feature":
             self._check_gradient(canvas)
         chosen = choose_precision(precision, self.subject.device)
-        watched = self.subject.in_bf16(self.objective.layers) if chosen == "bf16" else self.subject
+        held_in = torch.bfloat16 if chosen == "bf16" else None
+        watched = self.subject.prepared(self.objective.layers, held_in)
         return Optimisation(
             canvas,
             lambda image: self.loss(image, viewer, watched),

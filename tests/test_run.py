@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -132,19 +133,36 @@ def test_bf16_ends_at_the_quality_of_fp32() -> None:
 def test_the_bf16_network_is_the_network() -> None:
     subject = invert.load("alexnet-mini")
     image = subject.image(default_photo())
+    half = subject.prepared(["output"], torch.bfloat16)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        half = subject.in_bf16(["output"]).logits(image).float()
-    assert subject.in_bf16(["output"]).sha256 != subject.sha256
-    torch.testing.assert_close(half, subject.logits(image), rtol=0.1, atol=0.2)
+        logits = half.logits(image).float()
+    assert half.sha256 != subject.sha256
+    torch.testing.assert_close(logits, subject.logits(image), rtol=0.1, atol=0.2)
 
 
-def test_only_what_runs_is_held_in_bf16() -> None:
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16])
+def test_only_what_runs_is_prepared(dtype: torch.dtype | None) -> None:
     subject = invert.load("alexnet-mini")
-    twin = subject.in_bf16(["relu3"])
-    changed = [name for name, weight in twin.model.named_parameters() if weight.dtype == torch.bfloat16]
-    assert {name.split(".")[-2] for name in changed} == {"conv1", "conv2", "conv3"}
+    twin = subject.prepared(["relu3"], dtype)
     own = dict(subject.model.named_parameters())
-    assert all(weight is own[name] for name, weight in twin.model.named_parameters() if name not in changed)
+    changed = {name: weight for name, weight in twin.model.named_parameters() if weight is not own[name]}
+    assert {name.split(".")[-2] for name in changed} == {"conv1", "conv2", "conv3"}
+    for name, weight in changed.items():
+        assert weight.dtype == (dtype or torch.float32)
+        if weight.ndim == 4:
+            assert weight.is_contiguous(memory_format=torch.channels_last)
+            assert own[name].is_contiguous()
+
+
+def test_a_network_that_cannot_be_copied_runs_as_it_is() -> None:
+    subject = tiny_subject()
+    subject.model.lock = threading.Lock()  # type: ignore[assignment]
+    assert subject.prepared(["relu"], torch.bfloat16) is subject
+    for precision in ("fp32", "bf16"):
+        result = invert.run(
+            subject, invert.FeatureMatch("relu", default_photo()), steps=2, precision=precision
+        )
+        assert result.steps == 2
 
 
 def test_the_photo_is_cut_once() -> None:

@@ -86,11 +86,13 @@ class Subject:
         self.device = _device(self.model) or torch.device(device)
         return self
 
-    def in_bf16(self, layers: Sequence[str]) -> Subject:
-        """The network with its convolutions and linear layers up to `layers` in bf16, to run under autocast.
+    def prepared(self, layers: Sequence[str], dtype: torch.dtype | None = None) -> Subject:
+        """The network made ready for many passes up to `layers`; all weights but those changed are shared.
 
-        Autocast would cast frozen weights anew at every step, which costs more than AlexNet's own
-        arithmetic. All other weights are shared.
+        Kernels lie as images do (`memory_format`), as otherwise every convolution would copy its own,
+        every time. Convolutions and linear layers are held in `dtype`, if given, to run under autocast,
+        which would cast frozen weights anew at every step: more work than AlexNet's own arithmetic.
+        A module that cannot be copied (it holds a lock, say) stays as it is.
         """
         multiplying = (nn.modules.conv._ConvNd, nn.Linear)
         paths = [path for path, module in self.model.named_modules() if isinstance(module, multiplying)]
@@ -98,13 +100,21 @@ class Subject:
         grey = torch.full((1, *self.input_shape), 0.5, device=self.device)
         with torch.no_grad(), hooked(self.model, paths, lambda path, call, returned: called.add(path)):
             self.activations(grey, layers)
+        weights = {id(weight): weight for weight in _state(self.model).values()}
+        for module in map(self.model.get_submodule, called):
+            for weight in module.parameters(recurse=False):
+                # A subclass may read its weights in its own way.
+                kernel = type(module) is nn.Conv2d and weight.ndim == 4
+                layout = self.memory_format if kernel else torch.preserve_format
+                made = weight.to(dtype=dtype or weight.dtype, memory_format=layout)
+                if made is not weight:
+                    weights[id(weight)] = nn.Parameter(made, requires_grad=False)
         twin = copy(self)
         twin.__dict__.pop("sha256", None)
-        weights = {id(weight): weight for weight in _state(self.model).values()}
-        for path in called:
-            for weight in self.model.get_submodule(path).parameters(recurse=False):
-                weights[id(weight)] = nn.Parameter(weight.to(torch.bfloat16), requires_grad=False)
-        twin.model = deepcopy(self.model, memo=dict(weights))
+        try:
+            twin.model = deepcopy(self.model, memo=dict(weights))
+        except Exception:
+            return self
         return twin
 
     # --- images in, values out -------------------------------------------------------------------

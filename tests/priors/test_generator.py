@@ -157,7 +157,6 @@ def test_evaluation_mode_changes_nothing() -> None:
 
 
 def test_first_use_may_be_in_inference_mode() -> None:
-    fast_generator._copies.cache_clear()
     network, z = FastGenerator(SMALL, rng()), noise(SMALL, 32, 32)
     with torch.inference_mode():
         network(z)
