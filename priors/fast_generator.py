@@ -48,52 +48,52 @@ class FastGenerator(Generator):
 
 def down(layer: Layer, x: Tensor) -> Tensor:
     """`layer`, which pools: `(1, inputs, H, W)` to `(1, outputs, H/2, W/2)`."""
-    worthwhile = x.shape[-1] >= WORTHWHILE
-    x, padding = padded(layer.conv, x)
-    if not worthwhile:
-        return activate(layer, F.avg_pool2d(F.conv2d(x, layer.conv.weight, padding=padding), 2))
-    mean_of_copies = F.avg_pool2d(layer.conv.weight, 2, stride=1, padding=1)
-    return activate(layer, F.conv2d(x, mean_of_copies, stride=2, padding=padding))
+    weight = layer.conv.weight
+    if x.shape[-1] < WORTHWHILE:
+        return activate(layer, F.avg_pool2d(convolve(layer.conv, x, weight), 2))
+    mean_of_copies = F.avg_pool2d(weight, 2, stride=1, padding=1)
+    return activate(layer, convolve(layer.conv, x, mean_of_copies, stride=2))
 
 
 def same(layer: Layer, x: Tensor) -> Tensor:
     """`layer`, which keeps the size."""
-    x, padding = padded(layer.conv, x)
-    return activate(layer, F.conv2d(x, layer.conv.weight, padding=padding))
+    return activate(layer, convolve(layer.conv, x, layer.conv.weight))
 
 
 def carry(layer: Layer, x: Tensor) -> Tensor:
     """The skip's `layer`. Its channels lie one after the other: so few of them are normalised faster so."""
-    return activate(layer, F.conv2d(x, layer.conv.weight).contiguous())
+    return activate(layer, convolve(layer.conv, x, layer.conv.weight).contiguous())
 
 
 def up(scale: Scale, x: Tensor, skip: Tensor | None) -> Tensor:
     """Upsample `(1, below, H/2, W/2)`, merge with the skip, convolve: `(1, width, H, W)`."""
     conv, norm = scale.up.conv, scale.merge_norm
-    exact = scale.upsampling == "nearest" and conv.padding_mode == "zeros"
-    if not exact or 2 * x.shape[-1] < WORTHWHILE:
-        with torch.autocast(x.device.type, enabled=False):  # which would interpolate in fp32
-            x = norm(scale.merge(x, skip))
-        return same(scale.up, x)
     carried = skip.shape[1] if skip is not None else 0
-    padding = conv.kernel_size[0] // 2
-    mirrored = channels_last(conv.weight[:, carried:].transpose(0, 1).flip(2, 3))
-    sum_of_copies = F.avg_pool2d(mirrored, 2, stride=1, padding=1, divisor_override=1)
-    x = normalise(x, norm, slice(carried, None))
-    x = F.conv_transpose2d(x, sum_of_copies, stride=2, padding=padding)
+    weight = conv.weight[:, carried:]
+    exact = scale.upsampling == "nearest" and conv.padding_mode == "zeros"
+    if exact and 2 * x.shape[-1] >= WORTHWHILE:
+        mirrored = channels_last(weight.transpose(0, 1).flip(2, 3))
+        sum_of_copies = F.avg_pool2d(mirrored, 2, stride=1, padding=1, divisor_override=1)
+        x = normalise(x, norm, slice(carried, None))
+        x = F.conv_transpose2d(x, sum_of_copies, stride=2, padding=conv.kernel_size[0] // 2)
+    else:
+        with torch.autocast(x.device.type, enabled=False):  # which would interpolate in fp32
+            x = F.interpolate(x, scale_factor=2, mode=scale.upsampling)
+        x = convolve(conv, normalise(x, norm, slice(carried, None)), weight)
     if skip is not None:
         skip = channels_last(normalise(skip, norm, slice(carried)))
-        x = x + F.conv2d(skip, conv.weight[:, :carried], padding=padding)
+        x = x + convolve(conv, skip, conv.weight[:, :carried])
     return activate(scale.up, x)
 
 
-def padded(conv: nn.Conv2d, x: Tensor) -> tuple[Tensor, int]:
-    """`x` with the reflection that `conv` pads it with, and the zero padding left to do."""
+def convolve(conv: nn.Conv2d, x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
+    """`conv` with another kernel, and without its bias."""
     padding = conv.kernel_size[0] // 2
     if conv.padding_mode == "zeros":
-        return x, padding
+        return F.conv2d(x, weight, stride=stride, padding=padding)
     with torch.autocast(x.device.type, enabled=False):  # which would pad in fp32
-        return F.pad(x, [padding] * 4, mode="reflect"), 0
+        x = F.pad(x, [padding] * 4, mode="reflect")
+    return F.conv2d(x, weight, stride=stride)
 
 
 def activate(layer: Layer, x: Tensor) -> Tensor:
