@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from invert.capture import Capture
 from invert.protocols import Canvas
@@ -76,12 +76,13 @@ class Optimisation:
     """Adam on one canvas, as an iterator of events that can be saved and continued.
 
     `loss` maps images `(B, C, H, W)` in [0, 1] to `(B,)`. `rate(fraction)` is Adam's learning
-    rate when that fraction of `steps` is done. `until` stops a problem as soon as its loss is at
-    most that; `patience` stops it when loss + penalty has not fallen by 1 % for that many steps;
-    a problem whose loss is not finite stops with its best kept. Where `loss` is noisy (random
-    views), its least value is a lucky draw: `smoothing` above 0 chooses the best image, and sees
-    progress, by a running mean that keeps so much of its past at each step. `generators` are those
-    that `loss` draws from; with the canvas's own they are part of `state()`.
+    rate when that fraction of `steps` is done; the canvas may move some parameters at a multiple of
+    it. `until` stops a problem as soon as its loss is at most that; `patience` stops it when loss +
+    penalty has not fallen by 1 % for that many steps; a problem whose loss is not finite stops with
+    its best kept. Where `loss` is noisy (random views), its least value is a lucky draw:
+    `smoothing` above 0 chooses the best image, and sees progress, by a running mean that keeps so
+    much of its past at each step. `generators` are those that `loss` draws from; with the canvas's
+    own they are part of `state()`.
     """
 
     def __init__(
@@ -104,9 +105,13 @@ class Optimisation:
         parameters = [p for p in canvas.parameters() if p.requires_grad]
         self.device = parameters[0].device
         on_cuda = self.device.type == "cuda"
+        rates = canvas.rates()
+        together: dict[float, list[nn.Parameter]] = {}
+        for parameter in parameters:
+            together.setdefault(rates.get(parameter, 1.0), []).append(parameter)
+        self.factors = tuple(together)
         self.adam = torch.optim.Adam(
-            parameters,
-            lr=torch.tensor(rate(0.0), device=self.device),
+            [{"params": group, "lr": torch.tensor(0.0, device=self.device)} for group in together.values()],
             fused=on_cuda or self.device.type == "cpu",
             capturable=on_cuda,
         )
@@ -144,8 +149,9 @@ class Optimisation:
         self.interrupted = True
 
     def _advance(self) -> tuple[Tensor, Tensor]:
-        for group in self.adam.param_groups:
-            group["lr"].fill_(self.rate(self.step / self.steps))
+        rate = self.rate(self.step / self.steps)
+        for factor, group in zip(self.factors, self.adam.param_groups, strict=True):
+            group["lr"].fill_(rate * factor)
         if self.capture is None:
             self._compute()
         else:
@@ -166,6 +172,7 @@ class Optimisation:
         torch.where(running, total, 0).sum().backward()  # type: ignore[no-untyped-call]
         self.adam.step()
         with torch.no_grad():
+            self.canvas.project()
             self._keep(image.detach(), loss.detach(), penalty.detach(), total.detach(), running)
 
     def _keep(self, image: Tensor, loss: Tensor, penalty: Tensor, total: Tensor, running: Tensor) -> None:
@@ -237,7 +244,7 @@ class Optimisation:
         """Go on from `state()` of an optimisation that was made with the same arguments."""
         self.canvas.load_state_dict(_under("canvas.", state))
         adam = self.adam.state_dict()
-        parameters = self.adam.param_groups[0]["params"]
+        parameters = [parameter for group in self.adam.param_groups for parameter in group["params"]]
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in _under("adam.", state).items():
             index, moment = name.split(".")

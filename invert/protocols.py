@@ -40,6 +40,13 @@ class Canvas(nn.Module, ABC):
         """What the prior adds to the loss for `image` `(B, C, H, W)`: `(B,)`, zero unless overridden."""
         return image.new_zeros(image.shape[0])
 
+    def rates(self) -> Mapping[Tensor, float]:
+        """Factors on the learning rate, for the parameters that do not move at the rate itself."""
+        return {}
+
+    def project(self) -> None:
+        """Bring the parameters back to where they may be, in place: called after each step, under no_grad."""
+
     def generators(self) -> list[torch.Generator]:
         """The random generators that training-mode `forward()` draws from (a checkpoint saves them)."""
         return []

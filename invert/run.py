@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -246,6 +246,13 @@ class Together(Canvas):
     def penalty(self, image: Tensor) -> Tensor:
         parts = torch.split(image, len(image) // len(self.canvases))
         return torch.cat([canvas.penalty(part) for canvas, part in zip(self._each(), parts, strict=True)])
+
+    def rates(self) -> Mapping[Tensor, float]:
+        return {parameter: rate for canvas in self._each() for parameter, rate in canvas.rates().items()}
+
+    def project(self) -> None:
+        for canvas in self._each():
+            canvas.project()
 
     def generators(self) -> list[torch.Generator]:
         return [generator for canvas in self._each() for generator in canvas.generators()]

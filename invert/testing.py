@@ -30,7 +30,7 @@ __all__ = ["check_measure", "check_objective", "check_prior", "tiny_subject"]
 
 
 def check_prior(prior: Prior, shape: Shape = (2, 3, 32, 32)) -> None:
-    """Shape and range, gradients, repeatability, independence within a batch, settings, and descent."""
+    """Shape and range, gradients, repeatability, independence in a batch, rates, settings, and descent."""
     with _global_randomness_untouched():
         canvas = _start(prior, shape)
         image = canvas.train()()
@@ -43,6 +43,7 @@ def check_prior(prior: Prior, shape: Shape = (2, 3, 32, 32)) -> None:
         _check_repeatable(prior, shape)
         _check_independent(prior, shape)
         _check_flat_images(canvas, shape)
+        _check_projection(canvas)
         _check_descent(prior, shape)
     _check_settings(prior)
 
@@ -152,6 +153,19 @@ def _check_flat_images(canvas: Canvas, shape: Shape) -> None:
         assert bool(torch.isfinite(gradient).all()), (
             "the penalty's gradient on a constant image is not finite"
         )
+
+
+def _check_projection(canvas: Canvas) -> None:
+    canvas.eval()
+    parameters = set(canvas.parameters())
+    for parameter, rate in canvas.rates().items():
+        assert parameter in parameters, "rates() names a tensor that is no parameter of the canvas"
+        assert math.isfinite(rate) and rate >= 0, f"a rate is {rate}"
+    with torch.no_grad():
+        canvas.project()
+        once = canvas()
+        canvas.project()
+        assert torch.allclose(once, canvas(), atol=1e-4), "project() moves what it has brought back"
 
 
 def _check_descent(prior: Prior, shape: Shape) -> None:

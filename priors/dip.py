@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from invert.protocols import Canvas, Prior, Shape
 from priors.fast_generator import FastGenerator
-from priors.generator import Architecture, Generator
+from priors.generator import Architecture, Generator, Layer, drawn_size
 
 BOTTLENECK = 4
 """The coarsest map of a generator is at least this many pixels high and wide."""
@@ -41,26 +41,40 @@ class DeepImagePrior(Prior):
     coarsest map at least 4 pixels: 6 at 224 px (on a canvas of 256, whose corner is the image,
     as published), 5 at 128, 3 at 32; it takes the finest entries. At 224 px the default is the
     published feature-inversion generator, 2,606,763 parameters.
+
+    In front of a batch norm only the direction of a kernel counts. Left alone, kernels grow, and so
+    turn ever more slowly (Heo et al., "AdamP", ICLR 2021); here they are brought back to the size they
+    were drawn with after each step, and move by a fraction of it, whatever their number of inputs.
     """
 
     name: ClassVar[str] = "dip"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "paper": {"steps": 3100, "learning_rate": 1e-3, "warmup": 0.0, "decay": 1.0},
-        "maximisation": {**MAXIMISATION, "steps": 400, "colours": "decorrelated"},
+        "paper": {"steps": 3100, "learning_rate": 1e-3, "warmup": 0.0, "decay": 1.0, "kernel_rate": 0.0},
+        "maximisation": {
+            **MAXIMISATION,
+            "steps": 400,
+            "learning_rate": 5e-3,
+            "kernel_rate": 0.0,
+            "colours": "decorrelated",
+        },
         "maximisation-paper": {
             **MAXIMISATION,
             "steps": 3100,
             "learning_rate": 1e-2,
             "warmup": 0.0,
             "decay": 1.0,
+            "kernel_rate": 0.0,
             "input_noise": 0.03,
         },
     }
 
     steps: int = 500
-    learning_rate: float = 5e-3
+    learning_rate: float = 0.01
     warmup: float = 0.1
     decay: float = 0.1
+
+    kernel_rate: float = 0.1
+    """Adam's peak rate for kernels, as a fraction of their size, which is held; 0: as all else, not held."""
 
     input_channels: int = 32
     """Channels of the generator's fixed input."""
@@ -93,6 +107,8 @@ class DeepImagePrior(Prior):
             raise ValueError(f"input_channels must be at least 1, not {self.input_channels}")
         if not self.input_scale > 0:
             raise ValueError(f"input_scale must be above 0, not {self.input_scale}")
+        if not self.kernel_rate >= 0:
+            raise ValueError(f"kernel_rate must be at least 0, not {self.kernel_rate}")
         if not self.input_noise >= 0:
             raise ValueError(f"input_noise must be at least 0, not {self.input_noise}")
         self._check_scales("channels", "at least 1", lambda n: n >= 1)
@@ -151,6 +167,7 @@ class Generated(Canvas):
         architecture = prior.architecture(scales, channels)
         network = FastGenerator if prior.fast else Generator
         self.noise, self.fast = prior.input_noise, prior.fast
+        self.kernel_rate = prior.kernel_rate / prior.learning_rate
         self.networks = nn.ModuleList()
         inputs, self._seeds = [], []
         for _ in range(batch):  # one whole problem after the other: none depends on those that follow
@@ -162,6 +179,18 @@ class Generated(Canvas):
         self._noisy: Tensor | None = None
         self._input: Tensor | None = None
         self._made: object = None
+
+    def kernels(self) -> list[Tensor]:
+        """Those in front of a batch norm, where they are held at their size."""
+        layers = [module for module in self.networks.modules() if isinstance(module, Layer)]
+        return [layer.conv.weight for layer in layers] if self.kernel_rate else []
+
+    def rates(self) -> Mapping[Tensor, float]:
+        return {kernel: self.kernel_rate * drawn_size(kernel) for kernel in self.kernels()}
+
+    def project(self) -> None:
+        for kernel in self.kernels():
+            kernel.mul_(drawn_size(kernel) * kernel.numel() ** 0.5 / kernel.norm())
 
     def generators(self) -> list[torch.Generator]:
         """One a problem, on the device of `z`; none where no noise is added."""

@@ -57,6 +57,11 @@ def convolution(inputs: int, outputs: int, kernel: int, padding: str, rng: torch
     return conv
 
 
+def drawn_size(kernel: Tensor) -> float:
+    """The root mean square of what `convolution` draws kernels `(outputs, inputs, k, k)` from."""
+    return 1 / math.sqrt(3 * kernel[0].numel())
+
+
 def batch_norm(channels: int) -> nn.BatchNorm2d:
     """Batch norm by the statistics of the one image it sees, in training and evaluation alike."""
     return nn.BatchNorm2d(channels, track_running_stats=False)

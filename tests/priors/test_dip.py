@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from typing import Any
 
 import pytest
 import torch
 
+from invert.optimise import optimise
 from invert.protocols import Canvas, Shape
 from priors.dip import DeepImagePrior
 
@@ -120,6 +122,30 @@ def test_settings_survive_json() -> None:
 def test_paper_preset_is_the_published_schedule() -> None:
     paper = DeepImagePrior(**DeepImagePrior.presets["paper"])
     assert (paper.steps, paper.learning_rate, paper.warmup, paper.decay) == (3100, 1e-3, 0.0, 1.0)
+    canvas = start((1, 3, 32, 32), **DeepImagePrior.presets["paper"])
+    before = canvas.state_dict()
+    canvas.project()
+    assert not canvas.rates()
+    assert all(torch.equal(before[name], value) for name, value in canvas.state_dict().items())
+
+
+def test_kernels_turn_by_a_fraction_of_their_size_which_is_held() -> None:
+    """Those before a batch norm, small and large alike; the output's moves at the rate itself."""
+    prior = DeepImagePrior(learning_rate=0.01, kernel_rate=0.1)
+    canvas = prior.start((1, 3, 32, 32), torch.Generator().manual_seed(0))
+    before = {name: p.detach().clone() for name, p in canvas.named_parameters()}
+    list(optimise(canvas, lambda image: image.mean((1, 2, 3)), steps=1, learning_rate=0.01))
+    for name, after in canvas.named_parameters():
+        moved = (after - before[name]).square().mean().sqrt().item()
+        if name.endswith("conv.weight"):
+            drawn = 1 / math.sqrt(
+                3 * before[name][0].numel()
+            )  # of a uniform distribution up to 1 / sqrt(inputs)
+            assert after.square().mean().sqrt().item() == pytest.approx(drawn, rel=1e-5)
+            if after.numel() > 1000:  # so many that what was drawn has that size already
+                assert moved == pytest.approx(0.1 * drawn, rel=0.1)
+        elif "output" in name:
+            assert moved == pytest.approx(0.01, rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +154,7 @@ def test_paper_preset_is_the_published_schedule() -> None:
         ({"input_channels": 0}, "at least 1"),
         ({"input_scale": 0.0}, "above 0"),
         ({"input_noise": -1.0}, "at least 0"),
+        ({"kernel_rate": -1.0}, "at least 0"),
         ({"channels": ()}, "one number a scale"),
         ({"channels": (16, 32)}, "must have 2 entries"),
         ({"skip_channels": (4, 4, 4, 4, 4, -1)}, "at least 0"),
