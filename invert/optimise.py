@@ -109,9 +109,11 @@ class Optimisation:
         together: dict[float, list[nn.Parameter]] = {}
         for parameter in parameters:
             together.setdefault(rates.get(parameter, 1.0), []).append(parameter)
-        self.factors = tuple(together)
         self.adam = torch.optim.Adam(
-            [{"params": group, "lr": torch.tensor(0.0, device=self.device)} for group in together.values()],
+            [
+                {"params": group, "lr": torch.tensor(0.0, device=self.device), "factor": factor}
+                for factor, group in together.items()
+            ],
             fused=on_cuda or self.device.type == "cpu",
             capturable=on_cuda,
         )
@@ -150,8 +152,8 @@ class Optimisation:
 
     def _advance(self) -> tuple[Tensor, Tensor]:
         rate = self.rate(self.step / self.steps)
-        for factor, group in zip(self.factors, self.adam.param_groups, strict=True):
-            group["lr"].fill_(rate * factor)
+        for group in self.adam.param_groups:
+            group["lr"].fill_(rate * group["factor"])
         if self.capture is None:
             self._compute()
         else:

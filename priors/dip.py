@@ -167,7 +167,7 @@ class Generated(Canvas):
         architecture = prior.architecture(scales, channels)
         network = FastGenerator if prior.fast else Generator
         self.noise, self.fast = prior.input_noise, prior.fast
-        self.kernel_rate = prior.kernel_rate / prior.learning_rate
+        self.kernel_factor = prior.kernel_rate / prior.learning_rate
         self.networks = nn.ModuleList()
         inputs, self._seeds = [], []
         for _ in range(batch):  # one whole problem after the other: none depends on those that follow
@@ -182,11 +182,12 @@ class Generated(Canvas):
 
     def kernels(self) -> list[Tensor]:
         """Those in front of a batch norm, where they are held at their size."""
-        layers = [module for module in self.networks.modules() if isinstance(module, Layer)]
-        return [layer.conv.weight for layer in layers] if self.kernel_rate else []
+        if not self.kernel_factor:
+            return []
+        return [module.conv.weight for module in self.networks.modules() if isinstance(module, Layer)]
 
     def rates(self) -> Mapping[Tensor, float]:
-        return {kernel: self.kernel_rate * drawn_size(kernel) for kernel in self.kernels()}
+        return {kernel: self.kernel_factor * drawn_size(kernel) for kernel in self.kernels()}
 
     def project(self) -> None:
         for kernel in self.kernels():

@@ -112,7 +112,7 @@ class Subject:
         twin = copy(self)
         twin.__dict__.pop("sha256", None)
         try:
-            twin.model = deepcopy(self.model, memo=dict(weights))
+            twin.model = deepcopy(self.model, memo=weights)
         except Exception:
             return self
         return twin

@@ -131,16 +131,14 @@ def test_paper_preset_is_the_published_schedule() -> None:
 
 def test_kernels_turn_by_a_fraction_of_their_size_which_is_held() -> None:
     """Those before a batch norm, small and large alike; the output's moves at the rate itself."""
-    prior = DeepImagePrior(learning_rate=0.01, kernel_rate=0.1)
-    canvas = prior.start((1, 3, 32, 32), torch.Generator().manual_seed(0))
+    canvas = start((1, 3, 32, 32), learning_rate=0.01, kernel_rate=0.1)
     before = {name: p.detach().clone() for name, p in canvas.named_parameters()}
     list(optimise(canvas, lambda image: image.mean((1, 2, 3)), steps=1, learning_rate=0.01))
     for name, after in canvas.named_parameters():
         moved = (after - before[name]).square().mean().sqrt().item()
         if name.endswith("conv.weight"):
-            drawn = 1 / math.sqrt(
-                3 * before[name][0].numel()
-            )  # of a uniform distribution up to 1 / sqrt(inputs)
+            # The root mean square of a uniform distribution up to 1 / sqrt(inputs).
+            drawn = 1 / math.sqrt(3 * after[0].numel())
             assert after.square().mean().sqrt().item() == pytest.approx(drawn, rel=1e-5)
             if after.numel() > 1000:  # so many that what was drawn has that size already
                 assert moved == pytest.approx(0.1 * drawn, rel=0.1)
