@@ -67,8 +67,8 @@ def published_steps(options: argparse.Namespace, prior: str) -> Iterator[None]:
 def own_steps(options: argparse.Namespace, prior: str, precision: str) -> Iterator[None]:
     """The loop of `invert.run` itself."""
     import invert
-    from invert.optimise import Step
-    from invert.run import Problem
+    from invert.api import Problem
+    from invert.engine.optimise import Step
 
     subject, layer, photo = scene(options)
     problem = Problem.pose(subject, invert.FeatureMatch(layer, photo), prior)
@@ -80,9 +80,8 @@ def own_steps(options: argparse.Namespace, prior: str, precision: str) -> Iterat
 def agreement(options: argparse.Namespace) -> dict[str, float]:
     """The largest relative differences of the first losses: along one trajectory, and each on its own."""
     import torch
+    from invert_priors.dip import DeepImagePrior
     from published import PublishedLoop
-
-    from priors.dip import DeepImagePrior
 
     subject, layer, photo = scene(options)
 

@@ -25,8 +25,8 @@ from typing import Any
 
 import torch
 
-from invert import sweep
 from invert.cli import main
+from invert.sweeps import sweep
 
 NETWORK = """
 from collections import OrderedDict

@@ -26,9 +26,9 @@ import torch
 from published import PublishedLoop
 
 import invert
-from invert.optimise import Step
+from invert.api import Problem, default_prior
+from invert.engine.optimise import Step
 from invert.photos import default_photo, expand
-from invert.run import Problem, default_prior
 from invert.settings import parse_assignments
 
 TURN = 5

@@ -15,8 +15,8 @@ from pathlib import Path
 from statistics import median
 
 import invert
+from invert.api import default_prior
 from invert.images import save_png
-from invert.run import default_prior
 from invert.settings import parse_assignments
 from invert.subjects.matching import match
 

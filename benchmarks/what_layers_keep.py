@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from invert.cli.invert import carry_out
-from invert.records import read_json
-from invert.request import Request
+from invert.files import read_json
+from invert.sweeps.request import Request
 
 LAYERS = ("relu1", "relu2", "relu3", "relu5", "fc6")
 FACETS = ("luminance", "colour", "cycles.1-4", "cycles.4-8", "cycles.8-16", "cycles.16-32", "cycles.32-64")

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from train_classifier import Photos, batches, normalise, read_photos
 
-from invert.subjects import alexnet_mini as subject
+from invert.subjects.sources import alexnet_mini as subject
 
 
 def main() -> None:

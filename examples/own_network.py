@@ -10,7 +10,7 @@ from torch import nn
 import invert
 from invert.images import save_png
 from invert.photos import default_photo
-from invert.subjects.alexnet_mini import MEAN, SIZE, STD, trained_alexnet_mini
+from invert.subjects.sources.alexnet_mini import MEAN, SIZE, STD, trained_alexnet_mini
 
 
 def my_network() -> nn.Module:

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from invert.subjects.alexnet_mini import MEAN, SIZE, STD, alexnet_mini
+from invert.subjects.sources.alexnet_mini import MEAN, SIZE, STD, alexnet_mini
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 

@@ -5,6 +5,8 @@ result = invert.run(subject, invert.FeatureMatch("conv3", "photo.jpg"), prior="d
 result.image, result.feature_error
 """
 
+from invert.api import Result, run
+from invert.engine.optimise import Optimisation, optimise
 from invert.errors import InvertError, RequestError, RunError
 from invert.measures import Measure, RowMeasure
 from invert.objectives import (
@@ -17,9 +19,7 @@ from invert.objectives import (
     Neuron,
     Sum,
 )
-from invert.optimise import Optimisation, optimise
 from invert.protocols import Canvas, Description, Objective, Prior
-from invert.run import Result, run
 from invert.settings import make_prior as prior
 from invert.subjects import Layer, Subject, load, wrap
 

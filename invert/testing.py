@@ -19,9 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from invert.engine.optimise import Stopped, optimise
 from invert.measures import Evidence, Measure, RowEvidence, RowMeasure
 from invert.objectives import FeatureMatch
-from invert.optimise import Stopped, optimise
 from invert.protocols import Canvas, Description, Objective, Prior, Shape
 from invert.settings import as_json, make_prior, setting_types
 from invert.subjects import Subject, wrap

@@ -16,10 +16,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import invert
-from invert import capture, redirect, registry
-from invert.capture import EAGER, READS, Capture
-from invert.optimise import Optimisation, Step
-from invert.run import Problem
+from invert import registry
+from invert.api import Problem
+from invert.engine import capture, redirect
+from invert.engine.capture import EAGER, READS, Capture
+from invert.engine.optimise import Optimisation, Step
 
 
 class Record(TorchDispatchMode):

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import save_file
 
 from invert.cli import main
-from invert.compare import Threshold, compare
 from invert.errors import RequestError
 from invert.subjects import load
+from invert.sweeps.compare import Threshold, compare
 
 
 def report(kept: float, layer: str = "fc6", photo: str = "a.jpg") -> dict[str, Any]:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import invert
-from invert.evidence_map import evidence_map, overlay
+from invert.subjects.attribution import evidence_map, overlay
 
 
 def looks_left() -> invert.Subject:

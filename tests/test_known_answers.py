@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 import invert
 from invert import images
+from invert.api import Problem
 from invert.measures import RowEvidence, measure_row
 from invert.photos import default_photo
-from invert.run import Problem
 
 SIDE, SEEDS = 64, 2
 Numbers = dict[str, float | None]

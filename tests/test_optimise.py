@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from invert.optimise import Optimisation, Started, Step, Stopped, optimise
+from invert.engine.optimise import Optimisation, Started, Step, Stopped, optimise
 from invert.protocols import Canvas
 
 

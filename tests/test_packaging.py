@@ -16,6 +16,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = (
+    (ROOT, "invert"),
+    (ROOT / "priors", "invert_priors"),
+    (ROOT / "reports", "invert_reports"),
+)
 MEGABYTE = 1_000_000
 
 
@@ -56,24 +61,24 @@ def test_the_wheel_holds_all_it_needs_and_nothing_else(dist: Path) -> None:
         names = archive.namelist()
     assert {
         "invert/py.typed",
-        "priors/py.typed",
-        "reports/py.typed",
-        "invert/subjects/alexnet_mini.safetensors",
+        "invert_priors/py.typed",
+        "invert_reports/py.typed",
+        "invert/subjects/sources/alexnet_mini.safetensors",
         "invert/measures/mean_photo.json",
-        "reports/template.html",
-        "reports/style.css",
-        "reports/page.js",
+        "invert_reports/html/template.html",
+        "invert_reports/html/style.css",
+        "invert_reports/html/page.js",
     } <= set(names)
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {
         "invert",
-        "priors",
-        "reports",
+        "invert_priors",
+        "invert_reports",
     }
     assert not [name for name in names if "test_" in name or "__pycache__" in name or name.endswith(".png")]
     in_checkout = {
-        path.relative_to(ROOT).as_posix()
-        for package in ("invert", "priors", "reports")
-        for path in (ROOT / package).rglob("*")
+        path.relative_to(root).as_posix()
+        for root, package in PACKAGES
+        for path in (root / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert in_checkout <= set(names)
@@ -121,9 +126,9 @@ LOOK = """
 import json, sys
 import torch
 before, threads = torch.get_rng_state(), torch.get_num_threads()
-import invert, priors, reports
+import invert, invert_priors, invert_reports
 print(json.dumps({
-    "files": [invert.__file__, priors.__file__, reports.__file__],
+    "files": [invert.__file__, invert_priors.__file__, invert_reports.__file__],
     "undisturbed": torch.equal(before, torch.get_rng_state()) and threads == torch.get_num_threads(),
     "subject": invert.load("alexnet-mini").weights,
 }))

@@ -102,12 +102,15 @@ def test_a_broken_plugin_is_reported_and_breaks_nothing_else(
 def test_two_that_claim_one_name_are_reported(
     site: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    announce(site, "one", "invert.priors", name, "priors.none:Pixels")
-    announce(site, "other", "invert.priors", name, "priors.dip:DeepImagePrior")
+    announce(site, "one", "invert.priors", name, "invert_priors.none:Pixels")
+    announce(site, "other", "invert.priors", name, "invert_priors.dip:DeepImagePrior")
     assert main(["doctor"]) == 1
     told = capsys.readouterr().out
     assert f"claim the prior '{name}'" in told
-    assert "priors.none:Pixels (one 1.0)" in told and "priors.dip:DeepImagePrior (other 1.0)" in told
+    assert (
+        "invert_priors.none:Pixels (one 1.0)" in told
+        and "invert_priors.dip:DeepImagePrior (other 1.0)" in told
+    )
     with pytest.raises(invert.RequestError, match="claim the prior"):
         invert.prior(name)
     assert invert.prior("none").name == "none"

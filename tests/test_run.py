@@ -10,8 +10,8 @@ import torch
 
 import invert
 from invert import registry
+from invert.api import Problem, learning_rate
 from invert.photos import default_photo
-from invert.run import Problem, learning_rate
 from invert.testing import tiny_subject
 
 PRIORS = registry.names("invert.priors")

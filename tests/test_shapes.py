@@ -18,11 +18,11 @@ from torch import Tensor
 
 import invert
 from invert import registry
+from invert.engine.views import Viewer
 from invert.measures import RowEvidence, decomposition, measure_row
 from invert.photos import default_photo
 from invert.protocols import Canvas, Objective
 from invert.testing import tiny_subject
-from invert.transforms import Viewer
 
 Images = Float[Tensor, "batch channels height width"]
 OnePerImage = Float[Tensor, "batch"]

@@ -6,17 +6,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import invert_reports
 from rich.console import Console
 from rich.table import Table
 
-import reports
 from invert.cli.arguments import Parser, add_prior_options, add_work_options, names, parser, prior_and_work
 from invert.cli.invert import carry_out
-from invert.compare import Threshold
-from invert.compare import compare as compared
 from invert.errors import RequestError
-from invert.records import read_json, write_json
-from invert.request import Request
+from invert.files import read_json, write_json
+from invert.sweeps.compare import Threshold
+from invert.sweeps.compare import compare as compared
+from invert.sweeps.request import Request
 
 SHOWN = (
     "feature_error",
@@ -54,7 +54,7 @@ def compare(words: list[str]) -> int:
     _print_table(comparison)
     if out is not None:
         write_json(out / "comparison.json", comparison)
-        print(f"comparison: {reports.write_comparison(out, *_folders(out, folders))}")
+        print(f"comparison: {invert_reports.write_comparison(out, *_folders(out, folders))}")
     broken = [line for threshold in thresholds for line in threshold.broken_by(comparison["rows"])]
     for line in broken:
         print(f"invert: --fail-if: {line}", file=sys.stderr)

@@ -14,13 +14,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import reports
+import invert_reports
+
 from invert.cli.arguments import invert_parser, prior_and_work
 from invert.cli.progress import show
 from invert.errors import RequestError
-from invert.records import slug
-from invert.request import Request
-from invert.sweep import CellFinished, Sweep
+from invert.files import slug
+from invert.sweeps.request import Request
+from invert.sweeps.sweep import CellFinished, Sweep
 
 STATUS = {"done": 0, "failed": 1, "interrupted": 130}
 
@@ -77,9 +78,9 @@ def carry_out(
     sweep = Sweep(request)
     with _stopping(sweep):
         page = _run(sweep, out, resume, quiet=quiet or as_json)
-    reports.write_tables(out)
+    invert_reports.write_tables(out)
     if figure is not None:
-        reports.write_figure(out, figure)
+        invert_reports.write_figure(out, figure)
     summary = sweep.summary.content
     if as_json:
         print(json.dumps(summary))
@@ -99,8 +100,8 @@ def carry_out(
 def _run(sweep: Sweep, out: Path, resume: bool, quiet: bool) -> Path:
     for event in show(sweep.run(out, resume), len(sweep.cells), quiet):
         if isinstance(event, CellFinished):
-            reports.write_page(out)
-    return reports.write_page(out)
+            invert_reports.write_page(out)
+    return invert_reports.write_page(out)
 
 
 def _default_out(model: str) -> Path:

@@ -14,10 +14,10 @@ from rich.table import Table
 
 from invert import registry
 from invert.cli.arguments import add_subject_options, parser
-from invert.devices import choose_device, choose_precision
+from invert.engine.devices import choose_device, choose_precision
 from invert.protocols import Prior
 from invert.subjects import load
-from invert.subjects.load import names
+from invert.subjects.sources.load import names
 
 
 def layers(words: list[str]) -> int:

@@ -10,8 +10,8 @@ from contextlib import suppress
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from invert.cells import Cell
-from invert.sweep import CellFinished, GroupStarted, GroupStep, PhotosScored, SweepEvent
+from invert.sweeps.cells import Cell
+from invert.sweeps.sweep import CellFinished, GroupStarted, GroupStep, PhotosScored, SweepEvent
 
 
 def show(events: Iterable[SweepEvent], cells: int, quiet: bool) -> Iterator[SweepEvent]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import reports
+import invert_reports
+
 from invert.cli.arguments import figure, parser
 from invert.errors import RequestError
 
@@ -22,12 +23,12 @@ def report(words: list[str]) -> int:
     if options.out is None and len(directories) > 1:
         raise RequestError("several runs make a new page: say where with --out DIR")
     if options.out is None:
-        page, out = reports.write_page(directories[0]), directories[0]
+        page, out = invert_reports.write_page(directories[0]), directories[0]
     else:
         out = Path(options.out)
-        page = reports.merge(directories, out)
-    reports.write_tables(out)
+        page = invert_reports.merge(directories, out)
+    invert_reports.write_tables(out)
     if options.figure:
-        reports.write_figure(out, options.figure)
+        invert_reports.write_figure(out, options.figure)
     print(f"report: {page}")
     return 0

@@ -1,6 +1,6 @@
 """The classifiers under study."""
 
-from invert.subjects.load import load, wrap
+from invert.subjects.sources.load import load, wrap
 from invert.subjects.subject import Subject
 from invert.subjects.trace import Layer
 

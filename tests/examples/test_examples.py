@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 from PIL import Image
 
-from invert.subjects.alexnet_mini import alexnet_mini
+from invert.subjects.sources.alexnet_mini import alexnet_mini
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 

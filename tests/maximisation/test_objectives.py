@@ -8,8 +8,8 @@ from torch import nn
 
 import invert
 from invert import Channel, ClassLogOdds, ClassProbability, ClassScore, Direction, Neuron
+from invert.api import Problem
 from invert.protocols import Objective
-from invert.run import Problem
 
 OBJECTIVES = [
     ClassScore("zebra"),

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 import invert
-from invert.transforms import IN_PLACE, RandomViews, blurred, views_for
+from invert.engine.views import IN_PLACE, RandomViews, blurred, views_for
 
 
 @pytest.fixture

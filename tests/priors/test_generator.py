@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from invert_priors import fast_generator, generator
+from invert_priors.fast_generator import FastGenerator
+from invert_priors.generator import Architecture, Generator
 from torch import Tensor
-
-from priors import fast_generator, generator
-from priors.fast_generator import FastGenerator
-from priors.generator import Architecture, Generator
 
 PUBLISHED = Architecture(
     inputs=32,

@@ -6,8 +6,7 @@ import math
 
 import pytest
 import torch
-
-from priors.tv import TotalVariation, alpha_norm, total_variation
+from invert_priors.tv import TotalVariation, alpha_norm, total_variation
 
 SMOOTHING = 1e-3
 BETAS = [1.0, 1.5, 2.0, 3.0]

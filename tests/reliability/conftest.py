@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from invert import sweep
 from invert.cli import main
+from invert.sweeps import sweep
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))  # kill_and_resume; processes inherit it
 

@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 import torch
+from invert_priors.tv import TotalVariation
 from kill_and_resume import contents, differences, finished, half_written
 from reliability_helpers import report
 from torch import Tensor
 
-from invert import summary
+from invert.api import Problem
 from invert.cli import main
+from invert.engine.optimise import Optimisation
 from invert.objectives import feature_match
-from invert.optimise import Optimisation
-from invert.run import Problem
-from priors.tv import TotalVariation
+from invert.sweeps import summary
 
 Invert = Callable[..., int]
 Lines = pytest.CaptureFixture[str]

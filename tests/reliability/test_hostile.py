@@ -13,10 +13,10 @@ from PIL import Image
 from reliability_helpers import report
 from rich.console import Console
 
-from invert import sweep
 from invert.cli import progress
-from invert.request import Request
-from invert.sweep import Sweep
+from invert.sweeps import sweep
+from invert.sweeps.request import Request
+from invert.sweeps.sweep import Sweep
 
 Invert = Callable[..., int]
 

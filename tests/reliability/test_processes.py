@@ -16,7 +16,7 @@ import pytest
 from kill_and_resume import finished, half_written, start
 from reliability_helpers import report
 
-from invert.records import Folder
+from invert.sweeps.folder import Folder
 
 Invert = Callable[..., int]
 

@@ -21,11 +21,11 @@ from invert import images, registry
 from invert.cli import invert as command
 from invert.cli import main
 from invert.errors import RequestError
+from invert.files import json_bytes, slug, unique
 from invert.protocols import Prior
-from invert.records import json_bytes, slug, unique
-from invert.request import Request
 from invert.settings import as_json, make_prior
-from invert.sweep import Sweep
+from invert.sweeps.request import Request
+from invert.sweeps.sweep import Sweep
 
 drawn = settings(
     deadline=None,

@@ -11,9 +11,9 @@ from kill_and_resume import contents, differences, finished, kill_and_resume
 from PIL import Image
 from reliability_helpers import report, tiny_dip
 
-from invert import sweep
-from invert.request import Request
-from invert.sweep import GroupStep, Sweep
+from invert.sweeps import sweep
+from invert.sweeps.request import Request
+from invert.sweeps.sweep import GroupStep, Sweep
 
 Invert = Callable[..., int]
 
@@ -81,7 +81,7 @@ def test_a_checkpoint_of_another_version_is_not_gone_on_from(
     run(request, tmp_path / "whole")
     out = tmp_path / "interrupted"
     with monkeypatch.context() as earlier:
-        earlier.setattr("invert.records.version", lambda _: "0.0")
+        earlier.setattr("invert.sweeps.folder.version", lambda _: "0.0")
         interrupted_at(request, out, 5)
     steps = [e.step for e in Sweep(request).run(out, resume=True) if isinstance(e, GroupStep)]
     assert steps[0] == 1

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import invert_reports
 import pytest
 from report_factory import HOSTILE, Factory
-
-import reports
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
@@ -45,14 +44,14 @@ def inversions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     factory.feature(
         ("conv1", "features.3", "fc6", HOSTILE), fail=("features.3", "none", 1), skip=("fc6", "tv", 1)
     )
-    reports.write_page(factory.write())
+    invert_reports.write_page(factory.write())
     return factory.out
 
 
 @pytest.fixture(scope="session")
 def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
     factory = Factory(tmp_path_factory.mktemp("gallery"))
-    reports.write_page(factory.maximise(("zebra", HOSTILE)).write())
+    invert_reports.write_page(factory.maximise(("zebra", HOSTILE)).write())
     return factory.out
 
 

@@ -5,43 +5,43 @@ from __future__ import annotations
 import csv
 import sys
 
+import invert_reports
 import pytest
 from PIL import Image
 
-import reports
 from invert.errors import RequestError
 
 
 @pytest.mark.parametrize("kind, magic", [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
 def test_the_grid_is_drawn(inversions, tmp_path, kind, magic):
-    file = reports.write_figure(inversions, tmp_path / f"grid.{kind}")
+    file = invert_reports.write_figure(inversions, tmp_path / f"grid.{kind}")
     assert file.read_bytes().startswith(magic)
 
 
 def test_the_same_report_gives_the_same_figure(make, tmp_path):
     out = make().feature(("conv1",), seeds=(0,)).write()
     for kind in ("pdf", "svg"):
-        files = [reports.write_figure(out, tmp_path / f"{n}.{kind}") for n in range(2)]
+        files = [invert_reports.write_figure(out, tmp_path / f"{n}.{kind}") for n in range(2)]
         assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_a_figure_is_fit_for_print(inversions, tmp_path):
-    with Image.open(reports.write_figure(inversions, tmp_path / "grid.png")) as figure:
+    with Image.open(invert_reports.write_figure(inversions, tmp_path / "grid.png")) as figure:
         assert figure.width > 1500
         assert round(figure.info["dpi"][0]) == 300
-    text = reports.write_figure(inversions, tmp_path / "grid.svg").read_text(encoding="utf-8")
+    text = invert_reports.write_figure(inversions, tmp_path / "grid.svg").read_text(encoding="utf-8")
     for label in ("original", "dip", "tv", "none", "features.3", "fc6", "error 0.0020"):
         assert label in text
 
 
 def test_dollars_in_names_are_no_formula(make, tmp_path):
     out = make().feature(("$\\frac{broken", "a$b$c"), priors=("dip",), seeds=(0,)).write()
-    text = reports.write_figure(out, tmp_path / "grid.svg").read_text(encoding="utf-8")
+    text = invert_reports.write_figure(out, tmp_path / "grid.svg").read_text(encoding="utf-8")
     assert "a$b$c" in text
 
 
 def test_a_gallery_is_drawn(gallery, tmp_path):
-    assert "zebra" in reports.write_figure(gallery, tmp_path / "g.svg").read_text(encoding="utf-8")
+    assert "zebra" in invert_reports.write_figure(gallery, tmp_path / "g.svg").read_text(encoding="utf-8")
 
 
 def test_photo_and_seed_are_chosen(make, tmp_path):
@@ -49,26 +49,26 @@ def test_photo_and_seed_are_chosen(make, tmp_path):
     factory.photo()
     factory.photo(turn=1)
     out = factory.feature(("conv1",), priors=("none",)).write()
-    first = reports.write_figure(out, tmp_path / "a.svg").read_bytes()
+    first = invert_reports.write_figure(out, tmp_path / "a.svg").read_bytes()
     for chosen in ({"photo": "photo-1"}, {"seed": 1}):
-        assert reports.write_figure(out, tmp_path / "b.svg", **chosen).read_bytes() != first
+        assert invert_reports.write_figure(out, tmp_path / "b.svg", **chosen).read_bytes() != first
     with pytest.raises(RequestError, match="choose from photo-0, photo-1"):
-        reports.write_figure(out, tmp_path / "b.svg", photo="photo-9")
+        invert_reports.write_figure(out, tmp_path / "b.svg", photo="photo-9")
 
 
 def test_other_suffixes_are_refused(inversions, tmp_path):
     with pytest.raises(RequestError, match=r"\.png, \.pdf or \.svg"):
-        reports.write_figure(inversions, tmp_path / "grid.gif")
+        invert_reports.write_figure(inversions, tmp_path / "grid.gif")
 
 
 def test_drawing_leaves_pyplot_alone(inversions, tmp_path):
     loaded = "matplotlib.pyplot" in sys.modules
-    reports.write_figure(inversions, tmp_path / "grid.png")
+    invert_reports.write_figure(inversions, tmp_path / "grid.png")
     assert ("matplotlib.pyplot" in sys.modules) is loaded
 
 
 def test_tables_hold_every_number(inversions):
-    runs, layers = (read(file) for file in reports.write_tables(inversions))
+    runs, layers = (read(file) for file in invert_reports.write_tables(inversions))
     assert len(runs) == 4 * 3 * 2 * 2 - 2
     assert float(runs[0]["psnr"]) == 28
     assert runs[0]["feature_error"] == "0.002"
@@ -80,7 +80,7 @@ def test_tables_hold_every_number(inversions):
 
 def test_tables_hold_no_formulas(make):
     out = make().feature(("=HYPERLINK(evil)",), priors=("dip",), seeds=(0,)).write()
-    runs, _ = reports.write_tables(out)
+    runs, _ = invert_reports.write_tables(out)
     assert read(runs)[0]["layer"] == "'=HYPERLINK(evil)"
 
 

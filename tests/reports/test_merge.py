@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import invert_reports
 import pytest
+from invert_reports.study import studies
 
-import reports
 from invert.errors import RequestError
-from reports.study import studies
 
 
 def read(out: Path):
@@ -19,7 +19,7 @@ def read(out: Path):
 def test_priors_of_two_reports_stand_side_by_side(make, tmp_path):
     a = make("a").feature(("conv1", "fc6"), priors=("dip",)).write()
     b = make("b").feature(("conv1", "fc6"), priors=("tv",)).write()
-    page = reports.merge([a, b], tmp_path / "merged")
+    page = invert_reports.merge([a, b], tmp_path / "merged")
     assert page == tmp_path / "merged" / "report.html"
     (study,) = studies(read(tmp_path / "merged"))
     assert [column.label for column in study.columns] == ["dip", "tv"]
@@ -31,7 +31,7 @@ def test_priors_of_two_reports_stand_side_by_side(make, tmp_path):
 def test_the_same_cell_in_two_reports_becomes_two_columns(make, tmp_path):
     a = make("a").feature(("conv1",), priors=("tv",)).write()
     b = make("b").feature(("conv1",), priors=("tv", "dip")).write()
-    reports.merge([a, b], tmp_path / "merged")
+    invert_reports.merge([a, b], tmp_path / "merged")
     (study,) = studies(read(tmp_path / "merged"))
     assert [column.label for column in study.columns] == ["tv · a", "tv · b", "dip"]
 
@@ -39,7 +39,7 @@ def test_the_same_cell_in_two_reports_becomes_two_columns(make, tmp_path):
 def test_two_networks_become_two_studies(make, tmp_path, visit):
     a = make("a").feature(("conv1",)).write()
     b = make("b", model="alexnet", sha256="cd" * 32).feature(("conv1",)).write()
-    reports.merge([a, b], tmp_path / "merged")
+    invert_reports.merge([a, b], tmp_path / "merged")
     page = visit(tmp_path / "merged")
     assert page.locator("h1").inner_text() == "What squeezenet1_1 and alexnet keep"
     assert page.locator("[data-study]").count() == 2
@@ -47,7 +47,7 @@ def test_two_networks_become_two_studies(make, tmp_path, visit):
 
 def test_every_file_is_copied(inversions, gallery, tmp_path):
     merged = tmp_path / "merged"
-    reports.merge([inversions, gallery], merged)
+    invert_reports.merge([inversions, gallery], merged)
     report = read(merged)
     assert len(report["runs"]) == len(read(inversions)["runs"]) + len(read(gallery)["runs"])
     assert len({run["id"] for run in report["runs"]}) == len(report["runs"])
@@ -67,7 +67,7 @@ def test_folders_of_one_name_do_not_collide(make, tmp_path):
     (tmp_path / "y").mkdir()
     a = make("x/out").feature(("conv1",), priors=("dip",)).write()
     b = make("y/out").feature(("conv1",), priors=("dip",)).write()
-    reports.merge([a, b], tmp_path / "merged")
+    invert_reports.merge([a, b], tmp_path / "merged")
     assert [source["name"] for source in read(tmp_path / "merged")["sources"]] == ["out", "out_2"]
     assert len(list((tmp_path / "merged" / "runs").iterdir())) == 4
 
@@ -76,8 +76,8 @@ def test_merging_again_replaces_the_earlier_merge(make, tmp_path):
     a = make("a").feature(("conv1",), priors=("dip",)).write()
     b = make("b").feature(("conv1",), priors=("tv",)).write()
     merged = tmp_path / "merged"
-    reports.merge([a, b], merged)
-    reports.merge([b], merged)
+    invert_reports.merge([a, b], merged)
+    invert_reports.merge([b], merged)
     assert [run["prior"] for run in read(merged)["runs"]] == ["tv", "tv"]
     assert len(list((merged / "runs").iterdir())) == 2
 
@@ -86,8 +86,8 @@ def test_a_merged_report_merges(make, tmp_path):
     a = make("a").feature(("conv1",), priors=("dip",)).write()
     b = make("b").feature(("conv1",), priors=("tv",)).write()
     c = make("c").feature(("conv1",), priors=("none",)).write()
-    reports.merge([a, b], tmp_path / "ab")
-    reports.merge([tmp_path / "ab", c], tmp_path / "abc")
+    invert_reports.merge([a, b], tmp_path / "ab")
+    invert_reports.merge([tmp_path / "ab", c], tmp_path / "abc")
     (study,) = studies(read(tmp_path / "abc"))
     assert [column.label for column in study.columns] == ["dip", "tv", "none"]
 
@@ -95,7 +95,7 @@ def test_a_merged_report_merges(make, tmp_path):
 def test_one_report_into_its_own_folder_is_drawn_again(make):
     out = make().feature(("conv1",)).write()
     before = (out / "report.json").read_bytes()
-    assert reports.merge([out], out) == out / "report.html"
+    assert invert_reports.merge([out], out) == out / "report.html"
     assert (out / "report.json").read_bytes() == before
 
 
@@ -104,7 +104,7 @@ def test_files_outside_a_report_are_not_taken(make, tmp_path):
     factory = make("a").feature(("conv1",), priors=("dip",), seeds=(0,))
     factory.runs[0]["files"]["image"] = "../secret.png"
     factory.runs[0]["files"]["trace"] = str(tmp_path / "secret.png")
-    reports.merge([factory.write()], tmp_path / "merged")
+    invert_reports.merge([factory.write()], tmp_path / "merged")
     files = read(tmp_path / "merged")["runs"][0]["files"]
     assert files["image"] is None
     assert files["trace"] is None
@@ -116,8 +116,8 @@ def test_hostile_ids_stay_inside(make, tmp_path, ident):
     factory.runs[0]["id"] = ident
     out = factory.write()
     merged = tmp_path / "deep" / "merged"
-    reports.merge([out], merged)
-    reports.merge([out], merged)
+    invert_reports.merge([out], merged)
+    invert_reports.merge([out], merged)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a", "deep"]
     assert [entry.name for entry in (tmp_path / "deep").iterdir()] == ["merged"]
 
@@ -133,7 +133,7 @@ def test_what_cannot_be_merged_is_refused_in_a_line(make, tmp_path):
     requests += [([out], "other"), ([out, out], "a"), ([out], "other/thesis.txt")]
     for directories, name in requests:
         with pytest.raises(RequestError) as raised:
-            reports.merge(directories, tmp_path / name)
+            invert_reports.merge(directories, tmp_path / name)
         assert "\n" not in str(raised.value)
     assert (other / "thesis.txt").read_text(encoding="utf-8") == "years of work"
 
@@ -142,5 +142,5 @@ def test_what_cannot_be_merged_is_refused_in_a_line(make, tmp_path):
 def test_what_is_no_report_is_refused_in_a_line(tmp_path, content):
     (tmp_path / "report.json").write_text(content, encoding="utf-8")
     with pytest.raises(RequestError) as raised:
-        reports.write_page(tmp_path)
+        invert_reports.write_page(tmp_path)
     assert "\n" not in str(raised.value)

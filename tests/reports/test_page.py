@@ -6,10 +6,9 @@ import json
 import re
 from pathlib import Path
 
+import invert_reports
 import pytest
 from report_factory import HOSTILE
-
-import reports
 
 
 @pytest.fixture
@@ -244,7 +243,7 @@ def test_the_gallery_opens_without_an_original(visit, gallery):
 def test_a_running_report_says_so(make, visit):
     factory = make(status="running")
     factory.feature(("conv1", "conv2"), seeds=(0,), kept=False, skip=("conv2", "none", 0))
-    reports.write_page(factory.write())
+    invert_reports.write_page(factory.write())
     page = visit(factory.out)
     assert "Still running" in page.locator(".banner").inner_text()
     assert page.locator('[aria-label="conv2, none"] .note').inner_text() == "not finished yet"
@@ -258,7 +257,7 @@ def test_missing_and_broken_pictures_are_told(make, visit):
     (out / factory.runs[0]["files"]["image"]).unlink()
     (out / factory.runs[1]["files"]["image"]).write_bytes(b"not a picture")
     (out / factory.runs[2]["files"]["trace"]).write_text("{", encoding="utf-8")
-    reports.write_page(out)
+    invert_reports.write_page(out)
     page = visit(out)
     for prior in ("dip", "tv"):
         assert page.locator(f'[aria-label="conv1, {prior}"] .note').inner_text() == "picture missing"
@@ -272,7 +271,7 @@ def test_missing_and_broken_pictures_are_told(make, visit):
 def test_a_report_with_next_to_nothing_has_a_page(tmp_path, visit, content):
     bare = {"schema": 1, "runs": [{}, {"objective": "feature"}], **content}
     (tmp_path / "report.json").write_text(json.dumps(bare), encoding="utf-8")
-    reports.write_page(tmp_path)
+    invert_reports.write_page(tmp_path)
     assert visit(tmp_path).locator("h1").count() == 1
 
 

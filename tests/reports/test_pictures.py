@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 
+import invert_reports
 import numpy as np
 import pytest
+from invert_reports.html import pictures
+from invert_reports.html.pictures import LEVELS, Album
 from PIL import Image
-
-import reports
-from reports import pictures
-from reports.pictures import LEVELS, Album
 
 
 @pytest.fixture
@@ -107,16 +106,16 @@ def test_eight_layers_three_priors_three_seeds_stay_under_10_mb(make):
     layers = [f"features.{n}" for n in range(8)]
     factory.feature(layers, seeds=(0, 1, 2), snapshots=(60, 440))
     began = time.monotonic()
-    page = reports.write_page(factory.write())
+    page = invert_reports.write_page(factory.write())
     first = time.monotonic() - began
     assert page.stat().st_size < 10_000_000
     began = time.monotonic()
-    reports.write_page(factory.out)  # as after one more cell: what was encoded is remembered
+    invert_reports.write_page(factory.out)  # as after one more cell: what was encoded is remembered
     assert time.monotonic() - began < max(first / 2, 1)
 
 
 def test_the_page_is_replaced_whole(make):
     out = make().feature(("conv1",)).write()
-    reports.write_page(out)
-    reports.write_page(out)
+    invert_reports.write_page(out)
+    invert_reports.write_page(out)
     assert sorted(file.name for file in out.iterdir()) == ["images", "report.html", "report.json", "runs"]

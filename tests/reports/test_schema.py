@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import invert_reports
 import pytest
-
-import reports
 
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed (dev extra)")
 
@@ -31,7 +30,7 @@ def test_reports_are_valid(inversions, gallery):
 
 
 def test_a_merged_report_is_valid(inversions, gallery, tmp_path):
-    reports.merge([inversions, gallery], tmp_path / "merged")
+    invert_reports.merge([inversions, gallery], tmp_path / "merged")
     assert problems(tmp_path / "merged") == []
 
 

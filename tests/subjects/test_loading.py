@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from invert.errors import RequestError, RunError
-from invert.subjects import Subject, load, online, wrap
+from invert.subjects import Subject, load, wrap
+from invert.subjects.sources import online
 
 
 def test_squeezenet_recognises_a_photo(squeezenet: Subject, shared: Path) -> None:
@@ -98,7 +99,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     monkeypatch.setattr("socket.getaddrinfo", refuse)
     monkeypatch.setattr("torch.hub._hub_dir", str(tmp_path))
-    monkeypatch.setattr("invert.subjects.from_timm._cached", lambda _config: None)
+    monkeypatch.setattr("invert.subjects.sources.from_timm._cached", lambda _config: None)
 
 
 @pytest.mark.usefixtures("offline")

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from invert.errors import RequestError
 from invert.subjects import Subject, load
-from invert.subjects.alexnet_mini import alexnet_mini
+from invert.subjects.sources.alexnet_mini import alexnet_mini
 
 State = dict[str, Tensor]
 

@@ -1,0 +1,98 @@
+"""Files that appear whole or not at all, and names that are file names (docs/reliability.md)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from invert.errors import RunError
+
+
+class WriteError(RunError):
+    """The disk would not take a file: the run cannot go on, but what was written stays readable."""
+
+
+def write_whole(path: Path, content: bytes) -> Path:
+    """Write a file beside `path`, flush it to disk, and rename it: it appears whole or not at all."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        _flush_names(path.parent)
+    except OSError as error:
+        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+    return path
+
+
+def json_bytes(value: Any, indent: int | None = 1) -> bytes:
+    """`value` as a file of JSON; what is no Unicode in the name of a file becomes a question mark."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode("utf-8", "replace")
+
+
+def write_json(path: Path, value: Any) -> Path:
+    return write_whole(path, json_bytes(value))
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file, or None where there is no readable one."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def slug(text: str) -> str:
+    """`text` as a file name: letters, digits, dot, dash, underscore; with a digest where changed."""
+    clean = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:60]
+    if clean and clean == text:
+        return clean
+    return f"{clean or 'x'}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """`names` with a number behind those that were there before, whatever the case of their letters."""
+    found: dict[str, str] = {}
+    for name in names:
+        candidate, count = name, 1
+        while candidate.casefold() in found:
+            count += 1
+            candidate = f"{name}-{count}"
+        found[candidate.casefold()] = candidate
+    return list(found.values())
+
+
+def digest(tensor: Tensor) -> str:
+    """SHA-256 of a tensor's values in fp32, with its shape."""
+    array = tensor.detach().float().cpu().contiguous()
+    return sha256(str(tuple(array.shape)).encode() + array.numpy().tobytes()).hexdigest()
+
+
+def _flush_names(folder: Path) -> None:
+    """Flush a folder's list of names, so that files survive a power cut in the order they were renamed."""
+    if sys.platform == "win32":  # a folder cannot be opened there
+        return
+    with suppress(OSError):  # nor can it be flushed on every file system
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,1 @@
+"""Where networks come from: torchvision, timm, a file, the bundled one; and their weights."""

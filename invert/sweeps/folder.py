@@ -1,0 +1,133 @@
+"""The folder that a run writes (docs/files.md)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from invert import images
+from invert.errors import RequestError
+from invert.files import WriteError, json_bytes, read_json, write_whole
+
+SCHEMA = 1
+
+
+class Folder:
+    """The folder OUT of a run, locked while it is open so that two runs do not mix.
+
+    The lock is the operating system's: it ends with the process that holds it, however that ends.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            # Written to here first, so that an unwritable folder is found before any work is done.
+            self._lock = FileLock(out / ".lock")
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise RequestError(
+                f"{out} is being written by another run: wait for it, or choose another --out"
+            ) from None
+        except OSError as error:
+            raise RequestError(f"cannot write to --out {out}: {error.strerror or error}") from error
+
+    def close(self) -> None:
+        self._lock.release()
+
+    def request(self) -> dict[str, Any] | None:
+        """The request that made this folder, or None where it is new.
+
+        Raises `RequestError` where the folder holds a report that no request says the origin of.
+        """
+        request = read_json(self.out / "request.json")
+        if request is None and any((self.out / name).exists() for name in ("report.json", "runs")):
+            raise RequestError(
+                f"{self.out} holds a report and no request.json that made it: choose another --out"
+            )
+        return request
+
+    def write_request(self, request: Mapping[str, Any]) -> None:
+        """The first file of a folder to be written."""
+        self._write("request.json", json_bytes(request))
+
+    def write_report(self, report: Mapping[str, Any]) -> None:
+        self._write("report.json", json_bytes(report))
+
+    def record(self, run_id: str) -> dict[str, Any] | None:
+        """The record of a run, or None where it has none, or one whose picture is gone."""
+        record = read_json(self.out / "runs" / run_id / "record.json")
+        if record is None or record.get("id") != run_id:
+            return None
+        image = record["files"]["image"]
+        return record if image is None or (self.out / image).is_file() else None
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """The last file of a run to be written."""
+        self._write(f"runs/{record['id']}/record.json", json_bytes(record))
+
+    def write_trace(self, run_id: str, loss: Tensor, penalty: Tensor) -> str:
+        trace = {
+            "step": list(range(1, len(loss) + 1)),
+            "loss": [_short(value) for value in loss.tolist()],
+            "penalty": [_short(value) for value in penalty.tolist()],
+        }
+        return self._write(f"runs/{run_id}/trace.json", json_bytes(trace, indent=None))
+
+    def write_image(self, path: str, image: Tensor) -> str:
+        """Save one image `(1, C, H, W)` in [0, 1] as 8-bit PNG under OUT; gives back `path`."""
+        return self._write(path, images.to_png(image))
+
+    def write_checkpoint(self, run_id: str, state: dict[str, Tensor], seeds: list[int]) -> None:
+        content = safetensors.torch.save(state, _checkpoint_of(seeds))
+        self._write(_checkpoint(run_id), content)
+
+    def checkpoint(self, run_id: str, seeds: list[int]) -> dict[str, Tensor] | None:
+        """The state of these seeds when the run was last left off, or None where this version left none."""
+        path = self.out / _checkpoint(run_id)
+        if not path.exists():
+            return None
+        try:
+            with safetensors.safe_open(path, framework="pt") as file:
+                if file.metadata() == _checkpoint_of(seeds):
+                    return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (safetensors.SafetensorError, OSError):
+            pass
+        return None
+
+    def drop_checkpoint(self, run_id: str) -> None:
+        (self.out / _checkpoint(run_id)).unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Remove what a run that was killed had written half of."""
+        for part in self.out.rglob(".*.part"):
+            part.unlink(missing_ok=True)
+
+    def _write(self, path: str, content: bytes) -> str:
+        """Write a file under OUT, following no link that leads out of it; gives back `path`."""
+        target = self.out / path
+        if not target.parent.resolve().is_relative_to(self.out.resolve()):
+            raise WriteError(f"{target.parent} leads out of {self.out}, where nothing may be written")
+        write_whole(target, content)
+        return path
+
+
+def _short(value: float) -> float | None:
+    return float(f"{value:.6g}") if abs(value) < float("inf") else None
+
+
+def _checkpoint(run_id: str) -> str:
+    return f"runs/{run_id}/checkpoint.safetensors"
+
+
+def _checkpoint_of(seeds: list[int]) -> dict[str, str]:
+    """What a checkpoint has to be of to be gone on from: other versions may compute other bits."""
+    return {"seeds": json.dumps(seeds), "versions": f"invert {version('invert')}, torch {version('torch')}"}

@@ -1,0 +1,233 @@
+"""The deep image prior: images that a randomly initialised convolutional generator draws easily.
+
+Ulyanov, Vedaldi, Lempitsky: "Deep Image Prior", CVPR 2018. The generator's fixed input is noise;
+its weights are what is optimised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from invert.protocols import Canvas, Prior, Shape
+from invert_priors.fast_generator import FastGenerator
+from invert_priors.generator import Architecture, Generator, Layer, drawn_size
+
+BOTTLENECK = 4
+"""The coarsest map of a generator is at least this many pixels high and wide."""
+
+LARGEST_KERNEL = 7
+"""Reflection pads by half a kernel, which must stay below `BOTTLENECK`."""
+
+MAXIMISATION = {
+    "skip_channels": (0, 4, 4, 4, 4, 4),
+    "kernels_down": (5, 3, 5, 5, 3, 5),
+    "kernels_up": (5, 3, 5, 3, 5, 3),
+    "upsampling": "bilinear",
+    "padding": "reflection",
+}
+"""The generator of the published activation maximisation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepImagePrior(Prior):
+    """Images as the output of an encoder-decoder with skips; one generator a problem.
+
+    The tuples have one entry a scale, finest first. A generator has as many scales as leave its
+    coarsest map at least 4 pixels: 6 at 224 px (on a canvas of 256, whose corner is the image,
+    as published), 5 at 128, 3 at 32; it takes the finest entries. At 224 px the default is the
+    published feature-inversion generator, 2,606,763 parameters.
+
+    In front of a batch norm only the direction of a kernel counts. Left alone, kernels grow, and so
+    turn ever more slowly (Heo et al., "AdamP", ICLR 2021); here they are brought back to the size they
+    were drawn with after each step, and move by a fraction of it, whatever their number of inputs.
+    """
+
+    name: ClassVar[str] = "dip"
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {"steps": 3100, "learning_rate": 1e-3, "warmup": 0.0, "decay": 1.0, "kernel_rate": 0.0},
+        "maximisation": {
+            **MAXIMISATION,
+            "steps": 400,
+            "learning_rate": 5e-3,
+            "kernel_rate": 0.0,
+            "colours": "decorrelated",
+        },
+        "maximisation-paper": {
+            **MAXIMISATION,
+            "steps": 3100,
+            "learning_rate": 1e-2,
+            "warmup": 0.0,
+            "decay": 1.0,
+            "kernel_rate": 0.0,
+            "input_noise": 0.03,
+        },
+    }
+
+    steps: int = 500
+    learning_rate: float = 0.01
+    warmup: float = 0.1
+    decay: float = 0.1
+
+    kernel_rate: float = 0.1
+    """Adam's peak rate for kernels, as a fraction of their size, which is held; 0: as all else, not held."""
+
+    input_channels: int = 32
+    """Channels of the generator's fixed input."""
+    input_scale: float = 0.1
+    """The fixed input is uniform noise in [0, input_scale]."""
+    input_noise: float = 0.0
+    """Standard deviation of the Gaussian noise added to the input anew at each step."""
+    channels: tuple[int, ...] = (16, 32, 64, 128, 128, 128)
+    """Channels at each scale, encoder and decoder alike."""
+    skip_channels: tuple[int, ...] = (4, 4, 4, 4, 4, 4)
+    """Channels of each scale's skip connection; 0 for none."""
+    kernels_down: tuple[int, ...] = (7, 7, 5, 5, 3, 3)
+    """Kernel sizes of the encoder (odd)."""
+    kernels_up: tuple[int, ...] = (7, 7, 5, 5, 3, 3)
+    """Kernel sizes of the decoder (odd)."""
+    upsampling: str = "nearest"
+    """nearest or bilinear."""
+    padding: str = "zero"
+    """zero or reflection."""
+    colours: str = "rgb"
+    """rgb, or decorrelated: the generator draws luminance and two colours, which vary less, as in photos."""
+    fast: bool = True
+    """Compute the generator by the faster form of the same function."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if isinstance(value := getattr(self, field.name), list):  # settings read back from JSON
+                object.__setattr__(self, field.name, tuple(value))
+        if self.input_channels < 1:
+            raise ValueError(f"input_channels must be at least 1, not {self.input_channels}")
+        if not self.input_scale > 0:
+            raise ValueError(f"input_scale must be above 0, not {self.input_scale}")
+        if not self.kernel_rate >= 0:
+            raise ValueError(f"kernel_rate must be at least 0, not {self.kernel_rate}")
+        if not self.input_noise >= 0:
+            raise ValueError(f"input_noise must be at least 0, not {self.input_noise}")
+        self._check_scales("channels", "at least 1", lambda n: n >= 1)
+        self._check_scales("skip_channels", "at least 0", lambda n: n >= 0)
+        for setting in ("kernels_down", "kernels_up"):
+            odd = f"odd, from 1 to {LARGEST_KERNEL}"
+            self._check_scales(setting, odd, lambda k: k % 2 == 1 and 1 <= k <= LARGEST_KERNEL)
+        if self.upsampling not in ("nearest", "bilinear"):
+            raise ValueError(f"upsampling must be nearest or bilinear, not {self.upsampling!r}")
+        if self.colours not in ("rgb", "decorrelated"):
+            raise ValueError(f"colours must be rgb or decorrelated, not {self.colours!r}")
+        if self.padding not in ("zero", "reflection"):
+            raise ValueError(f"padding must be zero or reflection, not {self.padding!r}")
+
+    def _check_scales(self, setting: str, accepted: str, accepts: Callable[[int], bool]) -> None:
+        values = getattr(self, setting)
+        if not values or not all(map(accepts, values)):
+            raise ValueError(f"{setting} must be one number a scale, each {accepted}, not {values}")
+        if len(values) != (scales := len(self.channels)):
+            raise ValueError(f"{setting} must have {scales} entries, as channels has, not {len(values)}")
+
+    def scales(self, height: int, width: int) -> int:
+        """How many scales an image gets: all that leave the coarsest map `BOTTLENECK` pixels; at least 1."""
+        side = min(height, width)
+        fits = [n for n in range(1, len(self.channels) + 1) if -(-side // 2**n) >= BOTTLENECK]
+        return max(fits, default=1)
+
+    def start(self, shape: Shape, rng: torch.Generator) -> Canvas:
+        return Generated(self, shape, rng)
+
+    def architecture(self, scales: int, outputs: int) -> Architecture:
+        return Architecture(
+            inputs=self.input_channels,
+            outputs=outputs,
+            channels=self.channels[:scales],
+            skip_channels=self.skip_channels[:scales],
+            kernels_down=self.kernels_down[:scales],
+            kernels_up=self.kernels_up[:scales],
+            upsampling=cast(Any, self.upsampling),
+            padding=cast(Any, self.padding),
+            colours=cast(Any, self.colours),
+        )
+
+
+class Generated(Canvas):
+    """B generators, each with its own fixed input `z` `(1, inputs, H', W')` and its own input noise."""
+
+    z: Tensor
+
+    def __init__(self, prior: DeepImagePrior, shape: Shape, rng: torch.Generator) -> None:
+        super().__init__()
+        batch, channels, self.height, self.width = shape
+        scales = prior.scales(self.height, self.width)
+        step = 2**scales
+        size = [max(-(-side // step), BOTTLENECK) * step for side in (self.height, self.width)]
+        architecture = prior.architecture(scales, channels)
+        network = FastGenerator if prior.fast else Generator
+        self.noise, self.fast = prior.input_noise, prior.fast
+        self.kernel_factor = prior.kernel_rate / prior.learning_rate
+        self.networks = nn.ModuleList()
+        inputs, self._seeds = [], []
+        for _ in range(batch):  # one whole problem after the other: none depends on those that follow
+            self.networks.append(network(architecture, rng))
+            inputs.append(prior.input_scale * torch.rand(1, prior.input_channels, *size, generator=rng))
+            self._seeds.append(int(torch.randint(2**62, (), generator=rng)))
+        self.register_buffer("z", torch.cat(inputs))
+        self._generators: list[torch.Generator] = []
+        self._noisy: Tensor | None = None
+        self._input: Tensor | None = None
+        self._made: object = None
+
+    def kernels(self) -> list[Tensor]:
+        """Those in front of a batch norm, where they are held at their size."""
+        if not self.kernel_factor:
+            return []
+        return [module.conv.weight for module in self.networks.modules() if isinstance(module, Layer)]
+
+    def rates(self) -> Mapping[Tensor, float]:
+        return {kernel: self.kernel_factor * drawn_size(kernel) for kernel in self.kernels()}
+
+    def project(self) -> None:
+        for kernel in self.kernels():
+            kernel.mul_(drawn_size(kernel) * kernel.numel() ** 0.5 / kernel.norm())
+
+    def generators(self) -> list[torch.Generator]:
+        """One a problem, on the device of `z`; none where no noise is added."""
+        if self.noise and [g.device for g in self._generators[:1]] != [self.z.device]:
+            self._generators = [torch.Generator(self.z.device).manual_seed(seed) for seed in self._seeds]
+        return self._generators
+
+    def forward(self) -> Tensor:
+        inputs = torch.split(self.inputs(), 1)
+        images = torch.cat([network(z) for network, z in zip(self.networks, inputs, strict=True)])
+        return images[:, :, : self.height, : self.width]
+
+    @torch.inference_mode(False)  # they will take part in gradients, whoever asked first
+    def inputs(self) -> Tensor:
+        """`z`, with fresh noise where there is some, as convolutions read it: channels last, and in bf16.
+
+        In memory of its own, and made once where nothing changes: making it anew takes as long as
+        the convolution that reads it.
+        """
+        noisy = self.training and self.noise > 0
+        if not self.fast:
+            return self.noisy() if noisy else self.z
+        half = torch.is_autocast_enabled(self.z.device.type)
+        dtype = torch.get_autocast_dtype(self.z.device.type) if half else self.z.dtype
+        made = None if noisy else (dtype, self.z.device, self.z._version)
+        if noisy or made != self._made:
+            if self._input is None or (self._input.dtype, self._input.device) != (dtype, self.z.device):
+                self._input = torch.empty_like(self.z, dtype=dtype, memory_format=torch.channels_last)
+            self._input.copy_(self.noisy() if noisy else self.z)
+            self._made = made
+        assert self._input is not None
+        return self._input
+
+    def noisy(self) -> Tensor:
+        if self._noisy is None or self._noisy.device != self.z.device:
+            self._noisy = torch.empty_like(self.z)
+        for noisy, generator in zip(self._noisy, self.generators(), strict=True):
+            noisy.normal_(generator=generator)
+        return torch.add(self.z, self._noisy, alpha=self.noise, out=self._noisy)

@@ -1,0 +1,82 @@
+"""The page's sortable tables: heads, and rows of (text, what to sort by)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from invert_reports.files import Json
+from invert_reports.html.contents import Contents, numbers_of
+from invert_reports.html.numbers import number, seconds, short
+from invert_reports.html.vocabulary import Vocabulary
+
+TEXT = ""
+"""The sort key of a cell that sorts by its text; a number that is not known has None."""
+
+Cells = list[tuple[str, Any]]
+
+
+def runs_table(contents: Contents, vocabulary: Vocabulary) -> Json:
+    """All runs' numbers, a row a run; columns in which nothing is known are left out."""
+    names = vocabulary.ordered(name for run in contents.runs for name in numbers_of(run))
+    merged = bool(contents.report.get("sources"))
+    heads = [
+        _head(text) for text in ("Layer or target", "Prior", "Photo", "Seed", "Steps", "Time", "Stopped")
+    ]
+    heads += [_head("Report")] if merged else []
+    heads += [vocabulary.head(name) for name in names]
+    rows = []
+    for n, run in enumerate(contents.runs):
+        values = numbers_of(run)
+        cells: Cells = [
+            (contents.subject_of(run), TEXT),
+            (str(run.get("prior")), TEXT),
+            (contents.photo_name(run.get("image")) or "–", TEXT),
+            (str(run.get("seed")), number(run.get("seed"))),
+            (short(run.get("steps")), number(run.get("steps"))),
+            (seconds(run.get("seconds")), number(run.get("seconds"))),
+            ("failed" if run.get("error") else str(run.get("stopped") or "–"), TEXT),
+        ]
+        cells += [(str(run.get("source")), TEXT)] if merged else []
+        cells += [(vocabulary.text(name, values.get(name)), number(values.get(name))) for name in names]
+        rows.append({"run": n, "cells": cells, "failed": bool(run.get("error"))})
+    return _without_bare_columns(heads, rows)
+
+
+def layers_table(contents: Contents, vocabulary: Vocabulary) -> Json:
+    """Each layer and prior's numbers over its runs, with their spread."""
+    found = [
+        (study, row, cell)
+        for study in contents.studies
+        for row in study.rows
+        for cell in row.cells
+        if cell.summary.get("measures")
+    ]
+    names = vocabulary.ordered(name for _, _, cell in found for name in cell.summary["measures"])
+    several = len(contents.studies) > 1
+    heads = [_head(text) for text in (*(("Network",) if several else ()), "Layer", "Prior", "Runs")]
+    heads += [vocabulary.head(name) for name in names]
+    rows = []
+    for depth, (study, row, cell) in enumerate(found):
+        values, spreads = cell.summary["measures"], cell.summary.get("spread") or {}
+        cells: Cells = [(str(study.subject.get("model")), TEXT)] if several else []
+        cells += [(row.name, depth), (cell.column.label, TEXT), (str(len(cell.runs)), len(cell.runs))]
+        for name in names:
+            text = vocabulary.text(name, values.get(name))
+            if number(values.get(name)) is not None and number(spreads.get(name)) is not None:
+                text += f" ± {vocabulary.text(name, spreads[name])}"
+            cells.append((text, number(values.get(name))))
+        rows.append({"cells": cells, "failed": False})
+    return _without_bare_columns(heads, rows)
+
+
+def _without_bare_columns(heads: list[dict[str, str]], rows: list[Json]) -> Json:
+    bare = {n for n in range(len(heads)) if all(row["cells"][n][0] == "–" for row in rows)}
+    for row in rows:
+        row["cells"] = [cell for n, cell in enumerate(row["cells"]) if n not in bare]
+    heads = [head for n, head in enumerate(heads) if n not in bare]
+    groups = list(dict.fromkeys(head["group"] for head in heads if head["group"]))
+    return {"heads": heads, "rows": rows, "groups": groups}
+
+
+def _head(text: str) -> dict[str, str]:
+    return {"text": text, "unit": "", "hint": "", "group": ""}

@@ -1,0 +1,84 @@
+"""`OUT/report.html`: one file that opens from disk and asks the network for nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from invert.files import write_whole
+from invert_reports.files import PAGE, Json, read_report
+from invert_reports.html import charts
+from invert_reports.html.payload import payload
+from invert_reports.html.pictures import Album
+from invert_reports.html.view import View
+from invert_reports.study import studies
+
+HERE = Path(__file__).parent
+
+
+def write_page(out: Path) -> Path:
+    """Render `out/report.json`, and the files it names, to `out/report.html`; returns its path.
+
+    Works while runs are in progress or failed, and where pictures are missing: the page says so.
+    """
+    out = Path(out)
+    return write_whole(out / PAGE, render(out, read_report(out)).encode("utf-8"))
+
+
+def render(out: Path, report: Json) -> str:
+    """The page of a report whose files lie in `out`, as HTML."""
+    view = View(report, studies(report), Album(out))
+    style = (HERE / "style.css").read_text(encoding="utf-8")
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    return (
+        environment()
+        .get_template("template.html")
+        .render(
+            view=view,
+            contents=view.contents,
+            studies=view.studies,
+            style=Markup(style),
+            script=Markup(script),
+            policy=policy(style, script),
+            data=_embedded(payload(out, view)),
+        )
+    )
+
+
+def environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(lines=charts.lines, marker=charts.marker, stacked=charts.stacked)
+    return environment
+
+
+def policy(style: str, script: str | None = None) -> str:
+    """The page may show its own pictures and run its own script and style, and nothing else."""
+    scripts = "'none'" if script is None else _digest(script)
+    return (
+        f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {scripts}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
+
+
+def _embedded(data: Any) -> Markup:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)

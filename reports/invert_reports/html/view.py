@@ -1,0 +1,198 @@
+"""What the page's template shows, in words and picture keys: no HTML, and no number left raw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from invert_reports.files import Json
+from invert_reports.html import provenance
+from invert_reports.html.charts import Panel
+from invert_reports.html.contents import Contents, numbers_of, top5
+from invert_reports.html.headline import panels
+from invert_reports.html.listing import layers_table, runs_table
+from invert_reports.html.numbers import (
+    SHARES,
+    band_of,
+    facet_label,
+    facets,
+    number,
+    percent,
+    probability,
+    short,
+)
+from invert_reports.html.pictures import Album
+from invert_reports.html.vocabulary import Vocabulary
+from invert_reports.study import Cell, Row, Study
+
+SHOWN_REAL = {"highest": ("most", 4), "lowest": ("least", 2)}
+CAPTION = ("feature_error", "psnr")
+"""The numbers under the picture of an inversion."""
+
+
+class View:
+    """A report made ready for the template."""
+
+    def __init__(self, report: Json, studies: Sequence[Study], album: Album) -> None:
+        self.report, self.studies = report, studies
+        self.vocabulary = Vocabulary(report.get("measures"))
+        self.contents = Contents(report, studies, album)
+        self.lede = provenance.lede(report, studies)
+        self.banner = provenance.banner(report)
+        self.running = report.get("status") == "running"
+        self.commands = provenance.commands(report)
+        self.provenance = provenance.sections(report)
+        self.tool = provenance.tool(report)
+        self.quality = str(album.level)
+        self.layers = layers_table(self.contents, self.vocabulary)
+        self.runs = runs_table(self.contents, self.vocabulary)
+
+    @property
+    def title(self) -> str:
+        models = list(dict.fromkeys(_model(study) for study in self.studies))
+        named = " and ".join(models[:3]) + (" and more" if len(models) > 3 else "")
+        if any(study.rows for study in self.studies):
+            return f"What {named} {'keep' if len(models) > 1 else 'keeps'}"
+        return f"What {named} {'look' if len(models) > 1 else 'looks'} for"
+
+    def network(self, study: Study) -> tuple[str, str]:
+        """The network's name, and its weights in words."""
+        return _model(study), str(study.subject.get("weights") or "")
+
+    def headline(self, study: Study) -> list[Panel]:
+        return panels(study, self.vocabulary.measures)
+
+    @cached_property
+    def failed(self) -> list[tuple[str, str]]:
+        """Title and reason of each run that failed."""
+        failed = [run for run in self.contents.runs if run.get("error")]
+        return [(f"{self.contents.place(r)}, {self.contents.alone(r)}", str(r["error"])) for r in failed]
+
+    @property
+    def glossary(self) -> list[dict[str, str]]:
+        """Every number on the page: what it is and where it comes from."""
+        known = [numbers_of(run) for run in self.contents.runs]
+        known += [c.summary.get("measures") or {} for study in self.studies for c in study.cells()]
+        return self.vocabulary.glossary(
+            name for values in known for name, value in values.items() if number(value) is not None
+        )
+
+    # Pictures
+
+    def first(self, study: Study, cell: Cell) -> Json | None:
+        """The run a cell shows before anything is chosen: the first photo's, with the lowest seed."""
+        photo = study.photos[0].get("id") if study.photos else None
+        seed = study.seeds[0] if study.seeds else None
+        return next((r for r in cell.runs if r.get("image") == photo and r.get("seed") == seed), None)
+
+    def embedded(self) -> set[str]:
+        """The pictures that the template shows itself: they are embedded there, and only there."""
+        keys = {self.contents.photo(study.photos[0]) for study in self.studies if study.photos and study.rows}
+        for study in self.studies:
+            firsts = [self.first(study, cell) for row in study.rows for cell in row.cells]
+            keys |= {self.contents.picture(run) for run in firsts if run}
+            keys |= {
+                self.contents.picture(r) for row in study.gallery for cell in row.cells for r in cell.runs
+            }
+            keys |= {key for row in study.gallery for _, photos in self.real(row) for key, *_ in photos}
+        return {key for key in keys if key}
+
+    def uri(self, key: str) -> str:
+        return self.contents.album.uris[key]
+
+    # Numbers
+
+    def caption(self, run: Json) -> list[tuple[str, str, str]]:
+        """The few numbers under a picture: label, value, and what it is. All that is known in a gallery."""
+        values = {name: value for name, value in numbers_of(run).items() if number(value) is not None}
+        entries = self.vocabulary.entries(values)
+        if run.get("objective") == "feature":
+            entries = [entry for entry in entries if entry.name in CAPTION]
+        return [entry.in_short() for entry in entries]
+
+    def real(self, row: Row) -> list[tuple[str, list[tuple[str, str, str]]]]:
+        """The photos that drive a target most, and least: key, name and score of each."""
+        shown: set[str] = set()
+        told = []
+        for part, (label, count) in SHOWN_REAL.items():
+            found = next(filter(None, (self.contents.real(run, part) for run in _runs(row))), [])
+            photos = [(key, name, short(score)) for key, name, score in found if name not in shown][:count]
+            shown |= {name for _, name, _ in photos}
+            if photos:
+                told.append((label, photos))
+        return told
+
+    def real_scores(self, row: Row) -> list[str]:
+        """What real photos score, beside which the scores reached are to be read."""
+        known = next((run["photos"] for run in _runs(row) if isinstance(run.get("photos"), dict)), None)
+        if known is None:
+            return []
+        told = [f"{known.get('count')} photos: {_mean_and_best(known)}"]
+        mine = known.get("of_class")
+        if isinstance(mine, dict):
+            whose = "of the class" if mine.get("by") == "folder" else "that the network calls so"
+            told.append(f"{mine.get('count')} {whose}: {_mean_and_best(mine)}")
+        return told
+
+    @property
+    def judge(self) -> str:
+        """The independent network that judged, by name; empty where none did."""
+        known = self.report.get("judge")
+        return str(known.get("model") or "") if isinstance(known, dict) else ""
+
+    def top(self, entry: Json) -> list[tuple[str, str]]:
+        """The five most probable classes, with their probabilities."""
+        return [(name, probability(number(share))) for name, share in top5(entry)]
+
+    def has_shares(self, study: Study) -> bool:
+        return any(self.shares(cell) for row in study.rows for cell in row.cells)
+
+    def shares(self, cell: Cell) -> list[Json]:
+        """Kept, invented and free of each facet, for the bars beside a picture."""
+        known = cell.summary.get("measures") or {}
+        rows: list[Json] = []
+        for facet in facets(known):
+            band = band_of(facet)
+            parts = [number(known.get(f"{name}.{facet}")) for name in SHARES]
+            contrast = number(known.get(f"shown.{facet}"))
+            told = ", ".join(f"{name} {percent(part)}" for name, part in zip(SHARES, parts, strict=True))
+            if contrast is not None:
+                told += f"; contrast shown {percent(contrast)} of the photo’s"
+            rows.append(
+                {
+                    "label": band or facet,
+                    "prefix": "cycles " if band else "",
+                    # Sighted readers are told once that bands are in cycles; others every time.
+                    "unseen": bool(band) and any(row["prefix"] for row in rows),
+                    "spoken": facet_label(facet),
+                    "shares": parts,
+                    "kept": percent(parts[0]),
+                    "told": told,
+                    "faint": contrast is not None and contrast < 0.05,
+                }
+            )
+        return rows
+
+    def layer_facts(self, row: Row) -> list[str]:
+        known = row.facts
+        facts = [f"also {', '.join(map(str, known['aliases']))}"] if known.get("aliases") else []
+        facts += [str(known["type"])] if known.get("type") else []
+        facts += [" × ".join(map(str, known["shape"]))] if known.get("shape") else []
+        share = number(known.get("share"))
+        if share is not None:
+            facts.append(
+                f"{percent(share) + ' of' if share < 1 else short(share) + ' ×'} the input’s numbers"
+            )
+        return facts
+
+
+def _runs(row: Row) -> list[Json]:
+    return [run for cell in row.cells for run in cell.runs]
+
+
+def _mean_and_best(scores: Json) -> str:
+    return f"mean {short(scores.get('mean'))}, best {short(scores.get('max'))}"
+
+
+def _model(study: Study) -> str:
+    return str(study.subject.get("model") or "the network")
