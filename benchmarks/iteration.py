@@ -80,8 +80,9 @@ def own_steps(options: argparse.Namespace, prior: str, precision: str) -> Iterat
 def agreement(options: argparse.Namespace) -> dict[str, float]:
     """The largest relative differences of the first losses: along one trajectory, and each on its own."""
     import torch
-    from invert_priors.dip import DeepImagePrior
     from published import PublishedLoop
+
+    from invert_priors.dip import DeepImagePrior
 
     subject, layer, photo = scene(options)
 

@@ -8,13 +8,13 @@ features. The generator is drawn as ours is, so that both start from the same pi
 from __future__ import annotations
 
 import torch
-from invert_priors.dip import DeepImagePrior
-from invert_priors.pixels import PixelCanvas
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from invert.subjects import Subject
 from invert.subjects.subject import tapped
+from invert_priors.dip import DeepImagePrior
+from invert_priors.pixels import PixelCanvas
 
 RATES = {"dip": 1e-3, "tv": 1e-2, "none": 1e-2}
 TV_WEIGHT = 1e-6

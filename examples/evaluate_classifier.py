@@ -48,7 +48,7 @@ def parse_arguments() -> argparse.Namespace:
 def read_weights(path: Path | None) -> bytes:
     if path is not None:
         return path.read_bytes()
-    return files("invert.subjects").joinpath(subject.WEIGHTS).read_bytes()
+    return files("invert.subjects.sources").joinpath(subject.WEIGHTS).read_bytes()
 
 
 def class_names(path: Path | None) -> tuple[str, ...]:

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import invert_reports
 from rich.console import Console
 from rich.table import Table
 
+import invert_reports
 from invert.cli.arguments import Parser, add_prior_options, add_work_options, names, parser, prior_and_work
 from invert.cli.invert import carry_out
 from invert.errors import RequestError

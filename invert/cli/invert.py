@@ -15,7 +15,6 @@ from types import FrameType
 from typing import Any
 
 import invert_reports
-
 from invert.cli.arguments import invert_parser, prior_and_work
 from invert.cli.progress import show
 from invert.errors import RequestError

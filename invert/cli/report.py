@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import invert_reports
-
 from invert.cli.arguments import figure, parser
 from invert.errors import RequestError
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import torch
-from invert_priors.dip import DeepImagePrior
 
 from invert.engine.optimise import optimise
 from invert.protocols import Canvas, Shape
+from invert_priors.dip import DeepImagePrior
 
 LITTLE: dict[str, Any] = {
     "channels": (4, 6),

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
+
 from invert_priors import fast_generator, generator
 from invert_priors.fast_generator import FastGenerator
 from invert_priors.generator import Architecture, Generator
-from torch import Tensor
 
 PUBLISHED = Architecture(
     inputs=32,

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+
 from invert_priors.tv import TotalVariation, alpha_norm, total_variation
 
 SMOOTHING = 1e-3

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import torch
-from invert_priors.tv import TotalVariation
 from kill_and_resume import contents, differences, finished, half_written
 from reliability_helpers import report
 from torch import Tensor
@@ -23,6 +22,7 @@ from invert.cli import main
 from invert.engine.optimise import Optimisation
 from invert.objectives import feature_match
 from invert.sweeps import summary
+from invert_priors.tv import TotalVariation
 
 Invert = Callable[..., int]
 Lines = pytest.CaptureFixture[str]

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import invert_reports
 import pytest
 from report_factory import HOSTILE, Factory
+
+import invert_reports
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (

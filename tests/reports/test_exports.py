@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import sys
 
-import invert_reports
 import pytest
 from PIL import Image
 
+import invert_reports
 from invert.errors import RequestError
 
 

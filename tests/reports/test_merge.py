@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import invert_reports
 import pytest
-from invert_reports.study import studies
 
+import invert_reports
 from invert.errors import RequestError
+from invert_reports.study import studies
 
 
 def read(out: Path):

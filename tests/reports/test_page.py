@@ -6,9 +6,10 @@ import json
 import re
 from pathlib import Path
 
-import invert_reports
 import pytest
 from report_factory import HOSTILE
+
+import invert_reports
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 
-import invert_reports
 import numpy as np
 import pytest
+from PIL import Image
+
+import invert_reports
 from invert_reports.html import pictures
 from invert_reports.html.pictures import LEVELS, Album
-from PIL import Image
 
 
 @pytest.fixture

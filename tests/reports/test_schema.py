@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import invert_reports
 import pytest
+
+import invert_reports
 
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed (dev extra)")
 
