@@ -57,10 +57,10 @@ class Folder:
 
     def write_request(self, request: Mapping[str, Any]) -> None:
         """The first file of a folder to be written."""
-        self._write("request.json", json_bytes(request))
+        self.write("request.json", json_bytes(request))
 
     def write_report(self, report: Mapping[str, Any]) -> None:
-        self._write("report.json", json_bytes(report))
+        self.write("report.json", json_bytes(report))
 
     def record(self, run_id: str) -> dict[str, Any] | None:
         """The record of a run, or None where it has none, or one whose picture is gone."""
@@ -72,23 +72,15 @@ class Folder:
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """The last file of a run to be written."""
-        self._write(f"runs/{record['id']}/record.json", json_bytes(record))
-
-    def write_trace(self, run_id: str, loss: Tensor, penalty: Tensor) -> str:
-        trace = {
-            "step": list(range(1, len(loss) + 1)),
-            "loss": [_short(value) for value in loss.tolist()],
-            "penalty": [_short(value) for value in penalty.tolist()],
-        }
-        return self._write(f"runs/{run_id}/trace.json", json_bytes(trace, indent=None))
+        self.write(f"runs/{record['id']}/record.json", json_bytes(record))
 
     def write_image(self, path: str, image: Tensor) -> str:
         """Save one image `(1, C, H, W)` in [0, 1] as 8-bit PNG under OUT; gives back `path`."""
-        return self._write(path, images.to_png(image))
+        return self.write(path, images.to_png(image))
 
     def write_checkpoint(self, run_id: str, state: dict[str, Tensor], seeds: list[int]) -> None:
         content = safetensors.torch.save(state, _checkpoint_of(seeds))
-        self._write(_checkpoint(run_id), content)
+        self.write(_checkpoint(run_id), content)
 
     def checkpoint(self, run_id: str, seeds: list[int]) -> dict[str, Tensor] | None:
         """The state of these seeds when the run was last left off, or None where this version left none."""
@@ -111,17 +103,13 @@ class Folder:
         for part in self.out.rglob(".*.part"):
             part.unlink(missing_ok=True)
 
-    def _write(self, path: str, content: bytes) -> str:
+    def write(self, path: str, content: bytes) -> str:
         """Write a file under OUT, following no link that leads out of it; gives back `path`."""
         target = self.out / path
         if not target.parent.resolve().is_relative_to(self.out.resolve()):
             raise WriteError(f"{target.parent} leads out of {self.out}, where nothing may be written")
         write_whole(target, content)
         return path
-
-
-def _short(value: float) -> float | None:
-    return float(f"{value:.6g}") if abs(value) < float("inf") else None
 
 
 def _checkpoint(run_id: str) -> str:

@@ -11,9 +11,10 @@ from kill_and_resume import contents, differences, finished, kill_and_resume
 from PIL import Image
 from reliability_helpers import report, tiny_dip
 
-from invert.sweeps import sweep
+from invert.sweeps import worker
 from invert.sweeps.request import Request
-from invert.sweeps.sweep import GroupStep, Sweep
+from invert.sweeps.sweep import Sweep
+from invert.sweeps.worker import GroupStep
 
 Invert = Callable[..., int]
 
@@ -194,7 +195,7 @@ def test_report_json_is_there_from_the_start(own_network: str, tmp_path: Path) -
 def test_long_cells_are_checkpointed(
     own_network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(worker, "CHECKPOINT_SECONDS", 0.0)
     events = Sweep(request_for(own_network, "none")).run(tmp_path)
     at = next(e.step for e in events if isinstance(e, GroupStep) and e.step == 7)
     events.close()  # what is on the disk now is what a SIGKILL leaves
