@@ -21,8 +21,8 @@ class IdentityKept(RowMeasure):
     """The share of inversions whose nearest among the run's N photos is their own.
 
     In pixels, nearest is by the cosine of what the pictures show (`pictured_whole`), which contrast
-    does not change; for the judge, by the cosine of its output, centred over the photos. Chance is 1/N. Null for one photo; the judge's is null
-    without a `--judge`.
+    does not change; for the judge, by the cosine of its output, centred over the photos. Chance
+    is 1/N. Null for one photo; the judge's is null without a `--judge`.
     """
 
     descriptions: ClassVar[Mapping[str, Description]] = {
