@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +22,7 @@ from invert.engine.devices import choose_device, choose_precision
 from invert.engine.optimise import Optimisation, Step, Stopped
 from invert.errors import RequestError, one_line
 from invert.files import WriteError, json_bytes, slug
-from invert.objectives import ClassLogOdds
+from invert.report import EvidenceFiles, Record, RecordFiles, Snapshot
 from invert.settings import as_json
 from invert.subjects import Subject, load
 from invert.subjects.attribution import evidence_map, overlay
@@ -30,7 +30,7 @@ from invert.sweeps.cells import Cell, choose_photos, groups, plan
 from invert.sweeps.folder import Folder
 from invert.sweeps.photo_scores import PhotoScores
 from invert.sweeps.request import Request, differences
-from invert.sweeps.summary import Record, Summary, top5
+from invert.sweeps.summary import Summary, top5
 
 CHECKPOINT_SECONDS = 30.0
 SNAPSHOTS = 8
@@ -134,7 +134,7 @@ class Sweep:
     def _is_finished(self, cell: Cell) -> bool:
         """A cell that failed or was interrupted is tried again by `--resume`."""
         record = self.summary.records.get(cell.id)
-        return record is not None and record["stopped"] not in (None, "interrupted")
+        return record is not None and record.stopped not in (None, "interrupted")
 
     def _check_made_by_this(self, folder: Folder, resume: bool) -> None:
         asked = json.loads(json_bytes(self.request.as_json() | self._digests()))  # as it will be read back
@@ -227,8 +227,9 @@ class Sweep:
             folder.write_image(f"runs/{cell.id}/image.png", came_back.image)
             folder.write_trace(cell.id, came_back.loss, came_back.penalty)
             self._write_evidence(folder, subject, cell, came_back.image)
-            photos = self.scores.of(cell.objective, folder) if self.scores else None
-            return self._record(cell, came_back, subject) | {"photos": photos}
+            record = self._record(cell, came_back, subject)
+            record.photos = self.scores.of(cell.objective, folder) if self.scores else None
+            return record
         except (WriteError, torch.OutOfMemoryError):
             raise
         except Exception as error:
@@ -239,9 +240,10 @@ class Sweep:
         if cell.photo is None or cell.layer is None or subject.classes is None:
             return
         class_index = subject.top(cell.photo.pixels, 1)[0][0][0]
-        for path, pixels in zip(_evidence(cell).values(), (cell.photo.pixels, image), strict=True):
+        files = _evidence(cell)
+        for path, pixels in ((files.original, cell.photo.pixels), (files.inversion, image)):
             evidence = evidence_map(subject, cell.layer, pixels, class_index)
-            if evidence is not None:
+            if evidence is not None and path is not None:
                 folder.write_image(path, overlay(pixels, evidence))
 
     def _record(
@@ -252,57 +254,50 @@ class Sweep:
         error: str | None = None,
     ) -> Record:
         here = f"runs/{cell.id}"
-        record: dict[str, Any] = {
-            "id": cell.id,
-            "objective": cell.objective.kind,
-            "layer": cell.layer,
-            "target": cell.target,
-            "target_index": cell.objective.target if isinstance(cell.objective, ClassLogOdds) else None,
-            "prior": cell.prior.name,
-            "settings": as_json(cell.prior),
-            "views": None,
-            "image": cell.photo.id if cell.photo else None,
-            "control": cell.control,
-            "seed": cell.seed,
-            "steps": 0,
-            "seconds": 0.0,
-            "stopped": None,
-            "reached": None,
-            "error": error,
-            "device": str(self.subject.device),
-            "precision": self.request.precision,
-            "parameters": None,
-            "feature_error": None,
-            "measures": {},
-            "top5": None,
-            "photos": None,
-            "command": cell.request.command(),
-            "files": {"image": None, "trace": None, "record": f"{here}/record.json", "snapshots": []},
-        }
-        if result is not None:
-            record |= {
-                "steps": result.steps,
-                "seconds": round(result.seconds, 3),
-                "stopped": result.stopped,
-                "reached": None if self.request.until is None else result.stopped == "until",
-                "precision": result.precision,
-                "parameters": result.parameters,
-                "views": result.views.as_json() if result.views else None,
-                "feature_error": result.feature_error,
-                "measures": result.measures,
-                "top5": top5(subject or self.subject, result.image),
-            }
-            record["files"] |= {
-                "image": f"{here}/image.png",
-                "trace": f"{here}/trace.json",
-                "snapshots": [
-                    {"step": step, "file": _snapshot(cell, step)}
+        target = getattr(cell.objective, "target", None)
+        record = Record(
+            id=cell.id,
+            objective=cell.objective.kind,
+            layer=cell.layer,
+            target=cell.target,
+            target_index=target if isinstance(target, int) else None,
+            prior=cell.prior.name,
+            settings=as_json(cell.prior),
+            image=cell.photo.id if cell.photo else None,
+            control=cell.control,
+            seed=cell.seed,
+            error=error,
+            device=str(self.subject.device),
+            precision=self.request.precision,
+            command=cell.request.command(),
+            files=RecordFiles(record=f"{here}/record.json"),
+        )
+        if result is None:
+            return record
+        return replace(
+            record,
+            steps=result.steps,
+            seconds=round(result.seconds, 3),
+            stopped=result.stopped,
+            reached=None if self.request.until is None else result.stopped == "until",
+            precision=result.precision,
+            parameters=result.parameters,
+            views=result.views.as_json() if result.views else None,
+            feature_error=result.feature_error,
+            measures=result.measures,
+            top5=top5(subject or self.subject, result.image),
+            files=RecordFiles(
+                image=f"{here}/image.png",
+                trace=f"{here}/trace.json",
+                record=f"{here}/record.json",
+                snapshots=[
+                    Snapshot(step=step, file=_snapshot(cell, step))
                     for step in _snapshot_steps(cell.steps)
                     if step <= result.steps
                 ],
-                "evidence": None if cell.photo is None else _evidence(cell),
-            }
-        return record
+                evidence=None if cell.photo is None else _evidence(cell),
+            ),
+        )
 
 
 def _subject(request: Request, weights: str | None, device: torch.device) -> Subject:
@@ -338,11 +333,11 @@ def _snapshot_steps(steps: int) -> list[int]:
     return sorted({max(1, round(steps / 2**k)) for k in range(SNAPSHOTS)})
 
 
-def _evidence(cell: Cell) -> dict[str, str]:
+def _evidence(cell: Cell) -> EvidenceFiles:
     """The evidence maps of a cell; that of the photo is shared by all cells of its layer and network."""
     assert cell.photo is not None and cell.layer is not None
     shared = slug(f"{cell.photo.id}-{cell.layer}{'-random' if cell.control else ''}")
-    return {"original": f"images/evidence/{shared}.png", "inversion": f"runs/{cell.id}/evidence.png"}
+    return EvidenceFiles(original=f"images/evidence/{shared}.png", inversion=f"runs/{cell.id}/evidence.png")
 
 
 def _snapshot(cell: Cell, step: int) -> str:
