@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import platform
-import sys
 from datetime import datetime, timezone
-from importlib.metadata import version
 
 import torch
 from PIL import Image
@@ -18,19 +14,10 @@ from invert.files import digest
 from invert.measures import RowEvidence, describe, measure_row
 from invert.measures.decomposition import kept_map
 from invert.measures.reading import reading
-from invert.report import (
-    InputShape,
-    LayerRow,
-    Numbers,
-    Record,
-    Report,
-    ReportedMeasure,
-    ReportedPhoto,
-    ReportedSubject,
-    TopClass,
-)
+from invert.report import LayerRow, Numbers, Record, Report, ReportedMeasure, ReportedPhoto
 from invert.subjects import Subject
 from invert.sweeps.cells import RANDOM_WEIGHTS, Cell, Photo
+from invert.sweeps.describe import describe_subject, tool, top5
 from invert.sweeps.folder import Folder
 from invert.sweeps.request import Request
 
@@ -76,7 +63,7 @@ class Summary:
             ],
             measures={name: ReportedMeasure(**known) for name, known in describe().items()},
         )
-        for layer, prior in dict.fromkeys((c.layer, c.prior.name) for c in cells if c.photo):
+        for layer, prior in dict.fromkeys((c.layer, c.prior) for c in cells if c.photo):
             assert layer is not None
             self._complete(layer, prior, None)
         self._write()
@@ -85,7 +72,7 @@ class Summary:
         """Take a record in, and the row that it completes."""
         self.records[cell.id] = record
         if cell.layer is not None and cell.photo:
-            self._complete(cell.layer, cell.prior.name, cell.control)
+            self._complete(cell.layer, cell.prior, cell.control)
         self._write()
 
     def finish(self) -> None:
@@ -104,7 +91,7 @@ class Summary:
     def _write(self) -> None:
         self.content.runs = self._records_of(None)
         self.content.controls = self._records_of(RANDOM_WEIGHTS)
-        keys = dict.fromkeys((cell.layer, cell.prior.name) for cell in self.cells)
+        keys = dict.fromkeys((cell.layer, cell.prior) for cell in self.cells)
         self.content.layers = [self._rows[key] for key in keys if key in self._rows]
         self.folder.write_report(self.content)
 
@@ -115,7 +102,7 @@ class Summary:
     def _complete(self, layer: str, prior: str, control: str | None) -> None:
         """Measure a row once all its runs are there, or the controls of a row that is measured."""
         wanted = (layer, prior, control)
-        ids = [c.id for c in self.cells if c.photo and (c.layer, c.prior.name, c.control) == wanted]
+        ids = [c.id for c in self.cells if c.photo and (c.layer, c.prior, c.control) == wanted]
         if not ids or not all(i in self.records for i in ids):
             return
         if control is None:
@@ -186,39 +173,6 @@ class Summary:
         with Image.open(self.folder.out / record.files.image) as picture:
             pixels: Tensor = to_tensor(picture)
         return pixels
-
-
-def top5(subject: Subject, image: Tensor) -> list[TopClass] | None:
-    """The five most probable classes for an image `(1, C, H, W)`; None where the network says none."""
-    if subject.classes is None:
-        return None
-    best = subject.top(image, 5)[0]
-    if not all(math.isfinite(probability) for _, _, probability in best):
-        return None
-    return [TopClass(index=i, name=name, probability=p) for i, name, p in best]
-
-
-def describe_subject(subject: Subject, model: str) -> ReportedSubject:
-    """A network in `report.json`: its name, its weights and their digest, and the input it takes."""
-    return ReportedSubject(
-        model=model,
-        weights=subject.weights,
-        sha256=subject.sha256,
-        input=InputShape(shape=list(subject.input_shape), mean=list(subject.mean), std=list(subject.std)),
-        classes=len(subject.classes) if subject.classes else None,
-    )
-
-
-def tool() -> dict[str, str]:
-    """The versions that a result depends on."""
-    packages = ("torch", "torchvision", "timm")
-    return {
-        "name": "invert",
-        "version": version("invert"),
-        "python": platform.python_version(),
-        **{package: version(package) for package in packages},
-        "platform": f"{sys.platform}-{platform.machine()}",
-    }
 
 
 def _mean_over_runs(records: list[Record]) -> tuple[Numbers, Numbers]:
