@@ -11,7 +11,7 @@ LEVELS = (("all", 0.65), ("much", 0.55), ("some", 0.3), ("little", 0.2))
 """Words for a share, and where each begins. Where seeds move a share over a limit, the word becomes its
 neighbour: between "all" and "some" lies "much", and between "some" and silence "little"."""
 NOTHING = 0.05
-"""Where all shares are below it, nothing is kept; up to the least word, little is."""
+"""Where all shares are below it, nothing is kept; from it to the least of the words, next to nothing."""
 MOSTLY = 0.6
 """The share from which what is shown differs from seed to seed, or is made up."""
 DIFFER = 0.2
@@ -44,8 +44,7 @@ def reading(
         return f"these inversions show nothing {over}"
     octaves = [name for name in measures if name.startswith("kept.cycles.")]
     keeps = _detail(octaves, above)
-    keeps += [*_named("outlines", above.get("edges_kept")), *_named("colour", above.get("kept.colour"))]
-    keeps += _place(measures)
+    keeps += _outlines(above.get("edges_kept")) + _colour(above.get("kept.colour")) + _place(measures)
     said = f"keeps {_listed(keeps)}" if keeps else _nothing(max(shares.values()))
     return "; ".join([said, *_lost(measures, keeps, neutral)]) + f" {over}"
 
@@ -74,7 +73,8 @@ def _detail(octaves: Sequence[str], above: Mapping[str, float]) -> list[str]:
         low, high = limits[0][0], limits[-1][1]
         if word:
             reach = f"up to {high}" if low == end else f"from {low} to {high}"
-            told += [f"{word} {reach}"] if told else _named(f"detail {reach} cycles per image", word=word)
+            amount = "" if word == "all" else f"{word} "
+            told.append(f"{word} {reach}" if told else f"{amount}detail {reach} cycles per image")
             end = high
     return told
 
@@ -84,9 +84,14 @@ def _limits(octave: str) -> tuple[int, int]:
     return int(low), int(high)
 
 
-def _named(called: str, share: float | None = None, word: str | None = None) -> list[str]:
-    word = _level(share) if word is None else word
-    return [called if word == "all" else f"{word} {called}"] if word else []
+def _outlines(share: float | None) -> list[str]:
+    words = {"all": "outlines", "much": "most outlines", "some": "some outlines", "little": "few outlines"}
+    return [words[word]] if (word := _level(share)) else []
+
+
+def _colour(share: float | None) -> list[str]:
+    words = {"all": "colour", "much": "much of the colour", "some": "some colour", "little": "little colour"}
+    return [words[word]] if (word := _level(share)) else []
 
 
 def _place(measures: Numbers) -> list[str]:
@@ -109,8 +114,9 @@ def _lost(measures: Numbers, keeps: Sequence[str], neutral: bool) -> list[str]:
     kept, free, invented = (measures.get(f"{part}.colour") for part in ("kept", "free", "invented"))
     if not _level(kept) and free is not None and invented is not None:
         made_up = "is the same every time, but not the photo's" if neutral else "is made up by the prior"
-        told += ["colour differs from seed to seed"] if free >= MOSTLY else []
-        told += [f"colour {made_up}"] if invented >= MOSTLY else []
+        colour = "most colour" if (kept or 0.0) >= NOTHING else "colour"
+        told += [f"{colour} differs from seed to seed"] if free >= MOSTLY else []
+        told += [f"{colour} {made_up}"] if invented >= MOSTLY else []
     away, chance = measures.get("place_kept"), measures.get("place_chance")
     if not keeps and away is not None and chance is not None and away > LOST * chance:
         told.append("place is lost")
