@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -15,9 +17,18 @@ from torch import Tensor
 
 from invert import images
 from invert.errors import RequestError
-from invert.files import WriteError, json_bytes, read_json, write_whole
+from invert.files import WriteError, json_bytes, leftover_of, read_json, write_whole
 
 SCHEMA = 1
+
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
+WRITTEN = re.compile(
+    r"(request|report)\.json|report\.html|(runs|layers)\.csv"
+    rf"|(images|images/evidence|photos)/{_NAME}\.png"
+    rf"|runs/{_NAME}/(image\.png|evidence\.png|record\.json|trace\.json|checkpoint\.safetensors)"
+    rf"|runs/{_NAME}/snapshots/\d{{5,}}\.png"
+)
+"""Every file that is written under OUT, by its path (docs/files.md)."""
 
 
 class Folder:
@@ -99,9 +110,17 @@ class Folder:
         (self.out / _checkpoint(run_id)).unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """Remove what a run that was killed had written half of."""
-        for part in self.out.rglob(".*.part"):
-            part.unlink(missing_ok=True)
+        """Remove what a killed run had written half of: rests of this tool's own files, and nothing else."""
+        if not (self.out / "request.json").is_file():
+            return
+        for folder, below, names in os.walk(self.out):  # follows no links
+            if Path(folder) == self.out:
+                below[:] = {"images", "photos", "runs"}.intersection(below)
+            for name in names:
+                written = leftover_of(name)
+                path = Path(folder, name)
+                if written and WRITTEN.fullmatch(path.with_name(written).relative_to(self.out).as_posix()):
+                    path.unlink(missing_ok=True)
 
     def write(self, path: str, content: bytes) -> str:
         """Write a file under OUT, following no link that leads out of it; gives back `path`."""
