@@ -26,7 +26,7 @@ drawn = settings(deadline=None, derandomize=True, max_examples=400)
 spoken = st.one_of(
     st.sampled_from(["-x.png", "--debug", "-1", "a,b", "\\", "a\\,b\\", "=", "é ü"]), st.text()
 )
-text = spoken.filter(lambda t: t not in ("", "--"))
+text = spoken.filter(lambda t: t.strip() and t != "--")
 names = st.lists(text.filter(lambda t: t == t.strip()), unique=True, min_size=1, max_size=4).map(tuple)
 texts = st.none() | text
 whole = st.integers(1, 4_096)
@@ -40,7 +40,7 @@ seeds = ranges | st.lists(st.integers(0, 2**63 - 1), unique=True, min_size=1, ma
 word = st.text(min_size=1).filter(lambda t: t == t.strip() and not set(t) & set(".="))
 value = st.text().filter(lambda t: t == t.strip())
 requests = st.builds(
-    Request, model=st.sampled_from([*SUBCOMMANDS, "layer", "--", "--help", "-m", "alexnet"]) | st.text(),
+    Request, model=st.sampled_from([*SUBCOMMANDS, "layer", "--", "--help", "-m", "alexnet"]) | text,
     layer=st.just(()) | names, classes=st.just(()) | names, unit=st.just(()) | units,
     image=st.lists(text, max_size=3).map(tuple), prior=names, weights=texts, labels=texts,
     size=st.none() | whole, mean=st.none() | prices, std=st.none() | prices, steps=st.none() | whole,
@@ -117,8 +117,8 @@ def test_seeds_are_a_count_or_a_list(words: str, seeds: tuple[int, ...]) -> None
         (["alexnet-mini", "--prior", "dip", "--set", "dip.lr=1"], "'lr': did you mean learning_rate?"),
         (["alexnet-mini", "--prior", "dip", "--set", "dip.learning_rte=1"], "did you mean learning_rate?"),
         (["alexnet-mini", "--image=--"], "--image: it cannot be '--'"),
-        (["alexnet-mini", "--image", ""], "--image: it names nothing"),
-        (["alexnet-mini", "--out", ""], "--out: it names nothing"),
+        (["alexnet-mini", "--image", ""], "--image: it is empty"),
+        (["alexnet-mini", "--out", ""], "--out: it is empty"),
     ],
 )
 def test_near_names_are_offered(words: list[str], meant: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from invert.cli.arguments import USAGE, Parser, add_options, parser
 from invert.errors import RequestError
 from invert.files import slug
-from invert.sweeps.options import PATH, Form, option, read
+from invert.sweeps.options import Form, option, read
 from invert.sweeps.request import Request
 
 WHERE = "what comes out"
@@ -31,10 +31,10 @@ class Output:
     """Where what comes out goes, and what is shown of it."""
 
     out: str | None = option(
-        "--out", "the folder for it (default: inversions/MODEL-WHEN)", "DIR", PATH, group=WHERE
+        "--out", "the folder for it (default: inversions/MODEL-WHEN)", "DIR", group=WHERE
     )
     resume: str | bool = option(
-        "--resume", "go on with what DIR (or --out) lacks", "DIR", PATH, group=WHERE, default=False, bare=True
+        "--resume", "go on with what DIR (or --out) lacks", "DIR", group=WHERE, default=False, bare=True
     )
     figure: Path | None = option(
         "--figure", "draw the grid as .png, .pdf or .svg", "FILE", FIGURE, group=WHERE

@@ -22,8 +22,17 @@ Said = dict[str, Any]
 class Form:
     """A kind of value as text, and back: `read(write(value)) == value`. `read` raises `RequestError`."""
 
-    read: Callable[[str], Any] = str
+    read: Callable[[str], Any]
     write: Callable[[Any], str] = str
+
+
+def _some_text(text: str) -> str:
+    if not text.strip():
+        raise RequestError("it is empty: leave it out, or say what it is")
+    return text
+
+
+TEXT = Form(_some_text)
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class Option:
     name: str
     help: str
     metavar: str = ""
-    form: Form = Form()
+    form: Form = TEXT
     repeated: bool = False
     bare: Any = None
 
@@ -79,7 +88,7 @@ class Asked:
 
 
 def option(
-    name: str, help: str, metavar: str = "", form: Form = Form(), *, group: str = "", default: Any = None,
+    name: str, help: str, metavar: str = "", form: Form = TEXT, *, group: str = "", default: Any = None,
     repeated: bool = False, bare: Any = None, always: bool = False,
 ) -> Any:  # fmt: skip
     """A field with one option; where that is `repeated`, it holds a tuple of what was said."""
@@ -193,12 +202,6 @@ def _numbers(text: str) -> tuple[float, ...]:
     return values
 
 
-def _path(text: str) -> str:
-    if not text:
-        raise RequestError("it names nothing")
-    return text
-
-
 def _listed(text: str) -> list[str]:
     """What stands between commas, without blanks around it; a backslash keeps a comma, or a backslash."""
     parts, kept = [""], False
@@ -246,8 +249,6 @@ def _joined(values: Iterable[Any], kept: Callable[[Any], str] = str) -> str:
     return ",".join(map(kept, values))
 
 
-TEXT = Form()
-PATH = Form(_path)
 POSITIVE = Form(_positive)
 NUMBERS = Form(_numbers, _joined)
 NAMES = Form(_names, lambda names: _joined(names, _kept))

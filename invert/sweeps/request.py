@@ -13,7 +13,6 @@ from invert.settings import MOST_STEPS, parse_assignment
 from invert.sweeps.options import (
     NAMES,
     NUMBERS,
-    PATH,
     POSITIVE,
     UNITS,
     Asked,
@@ -115,17 +114,15 @@ class Request:
     )
     unit: tuple[str, ...] = option("--unit", "LAYER:CHANNEL[@Y,X]", "UNITS", UNITS, group=WHAT, default=())
     image: tuple[str, ...] = option(
-        "--image", "photos (default: one that comes with matplotlib)", "FILE|DIR", PATH,
+        "--image", "photos (default: one that comes with matplotlib)", "FILE|DIR",
         group=WHAT, default=(), repeated=True,
     )  # fmt: skip
     prior: tuple[str, ...] = option(
         "--prior", "default: dip", "NAMES", NAMES, group=PRIORS, default=("dip",), always=True
     )
     settings: dict[str, dict[str, str]] = field(default_factory=dict, metadata={"asked": SETTINGS})
-    weights: str | None = option(
-        "--weights", "default: the published ones", "FILE|random", PATH, group=NETWORK
-    )
-    labels: str | None = option("--labels", "class names, one a line", "FILE", PATH, group=NETWORK)
+    weights: str | None = option("--weights", "default: the published ones", "FILE|random", group=NETWORK)
+    labels: str | None = option("--labels", "class names, one a line", "FILE", group=NETWORK)
     size: int | None = option(
         "--size", "side of the network's input", "PIXELS", whole(1, 4_096), group=NETWORK
     )
@@ -153,13 +150,13 @@ class Request:
         "--controls", "also invert the same layers with random weights", group=WORK, default=False
     )
     judge: str | None = option(
-        "--judge", "an independent network that judges the pictures", "MODEL", PATH, group=WORK
+        "--judge", "an independent network that judges the pictures", "MODEL", group=WORK
     )
     judge_weights: str | None = option(
-        "--judge-weights", "its weights (default: the published ones)", "FILE", PATH, group=WORK
+        "--judge-weights", "its weights (default: the published ones)", "FILE", group=WORK
     )
     photos: str | None = option(
-        "--photos", "show the photos that drive a class or unit most and least", "DIR", PATH, group=WORK
+        "--photos", "show the photos that drive a class or unit most and least", "DIR", group=WORK
     )
 
     def __post_init__(self) -> None:
