@@ -13,11 +13,13 @@ import invert_reports
 from invert.cli.arguments import Parser, add_options, parser
 from invert.cli.study import Output
 from invert.errors import RequestError
-from invert.files import read_json, write_json
+from invert.files import write_json
+from invert.report import read_report
 from invert.sweeps.compare import Threshold
 from invert.sweeps.compare import compare as compared
 from invert.sweeps.options import NAMES, read
 from invert.sweeps.request import Request
+from invert.typed_json import to_json
 
 ASKED = ("image", "prior", "settings", "steps", "seeds", "until", "patience", "device", "precision")
 """The options of a study that both sides share."""
@@ -92,9 +94,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _report(folder: Path) -> dict[str, Any]:
-    report = read_json(folder / "report.json")
-    if report is None:
-        raise RequestError(f"{folder} holds no readable report.json: name a folder that `invert` wrote")
+    report: dict[str, Any] = to_json(read_report(folder))
     return report
 
 
