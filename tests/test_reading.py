@@ -30,7 +30,7 @@ def told(measures: Numbers, photos: int = 1, **options: object) -> str:
 @pytest.mark.parametrize(
     ("measures", "sentence"),
     [
-        (row(0.95, 0.7, 0.4, 0.1), "keeps detail up to 8 cycles per image, some up to 16"),
+        (row(0.95, 0.7, 0.4, 0.1), "keeps detail up to 8 cycles per image and some up to 16"),
         (row(0.95, 0.6, 0.4, 0.25), "keeps detail up to 4 cycles per image, much up to 8, some up to 16 and "
          "little up to 32"),
         (row(-0.06, 0.9, 0.9, 0.1), "keeps detail from 4 to 16 cycles per image"),
@@ -56,7 +56,10 @@ def test_one_seed_has_no_sentence() -> None:
 def test_a_share_is_judged_by_how_far_it_is_above_another_photos() -> None:
     assert told(row(0.7), floor=row(0.0)).startswith("keeps detail up to 4")
     assert told(row(0.7), floor=row(0.5)).startswith("keeps some detail up to 4")
-    assert told(row(0.7), floor=row(0.7)) == "keeps little more than another photo's code shows (1 photo, 4 seeds)"
+    assert (
+        told(row(0.7), floor=row(0.7))
+        == "keeps little more than another photo's code shows (1 photo, 4 seeds)"
+    )
 
 
 def test_what_a_neutral_prior_shows_alike_is_not_called_made_up() -> None:
@@ -113,9 +116,7 @@ def test_no_sentence_says_what_a_number_beside_it_denies(
 
     end = 1
     for word, low, reach in _detail(sentence):
-        inside = [
-            measures.get(f"kept.cycles.{a}-{b}") for a, b in BANDS if (low or end) <= a and b <= reach
-        ]
+        inside = [measures.get(f"kept.cycles.{a}-{b}") for a, b in BANDS if (low or end) <= a and b <= reach]
         assert inside and all(share is not None and share >= limits[word] for share in inside), sentence
         end = reach
     for name, called in (("edges_kept", "outlines"), ("kept.colour", "colour")):
@@ -144,6 +145,8 @@ def test_no_sentence_says_what_a_number_beside_it_denies(
 
 
 def _detail(sentence: str) -> list[tuple[str, int | None, int]]:
-    """Each claim on detail: its word, where it begins (None: at 1 cycle, or where the last ended) and ends."""
-    claims = re.findall(r"(all|much|some|little)? ?(?:detail )?(?:up to|from (\d+) to) (\d+)(?! px)", sentence)
+    """Each claim on detail: its word, where it begins (None: where the last one ended) and ends."""
+    claims = re.findall(
+        r"(all|much|some|little)? ?(?:detail )?(?:up to|from (\d+) to) (\d+)(?! px)", sentence
+    )
     return [(word or "all", int(low) if low else None, int(high)) for word, low, high in claims]

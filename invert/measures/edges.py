@@ -52,7 +52,7 @@ class EdgesKept(RowMeasure):
 
 
 def outlines(images: Tensor) -> Tensor:
-    """The edge directions of images `(B, C, H, W)` as a field `(B, 2, 64, 64)` of unit norm; NaN where flat."""
+    """The edge directions of images `(B, C, H, W)`, a field `(B, 2, 64, 64)` of unit norm; NaN where flat."""
     luminance = images.double().mean(1, keepdim=True)
     seen = F.interpolate(luminance, (SIDE, SIDE), mode="bilinear", antialias=True)
     dy, dx = torch.gradient(_average(_average(seen, 3), 3), dim=(-2, -1))
