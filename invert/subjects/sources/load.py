@@ -6,6 +6,7 @@ import copy
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -60,6 +61,7 @@ def load(
         crop=preprocessing.crop,
         interpolation=preprocessing.interpolation,
     )
+    subject.program = network.program
     subject.layer(OUTPUT)  # a size that the network does not take is found here, not in the middle of a run
     subject.classes = _class_names(subject, network, labels)
     return subject
@@ -179,6 +181,7 @@ def _own(
         preprocessing=Preprocessing(
             _shape(size, _channels(module, mean, std)), _numbers(mean), _numbers(std)
         ),
+        program=sha256(Path(path).read_bytes()).hexdigest(),
         own_classes=True,
     )
 
