@@ -111,7 +111,7 @@ class Folder:
         self.write(_checkpoint(run_id), content)
 
     def checkpoint(self, run_id: str, of: str) -> dict[str, Tensor] | None:
-        """The state in which a run was last left off; None where none is whole and of this, by this version."""
+        """The state in which a run was left off; None where none is whole and of this, by this version."""
         path = self.out / _checkpoint(run_id)
         if not path.is_file():
             return None
