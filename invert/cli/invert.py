@@ -22,6 +22,7 @@ from invert.files import slug
 from invert.sweeps.request import Request
 from invert.sweeps.sweep import Sweep
 from invert.sweeps.worker import CellFinished
+from invert.typed_json import to_json
 
 STATUS = {"done": 0, "failed": 1, "interrupted": 130}
 
@@ -80,10 +81,10 @@ def carry_out(
         invert_reports.write_figure(out, figure)
     summary = sweep.summary.content
     if as_json:
-        print(json.dumps(summary))
+        print(json.dumps(to_json(summary)))
     for name, reason in sweep.summary.failures().items():
         print(f"invert: {name} failed: {reason}", file=sys.stderr)
-    if summary["status"] == "interrupted":
+    if summary.status == "interrupted":
         print(
             f"invert: interrupted; the same command with {again or f'--resume {out}'} goes on",
             file=sys.stderr,
@@ -91,7 +92,7 @@ def carry_out(
     if open_page:
         webbrowser.open(page.resolve().as_uri())
     print(f"report: {page}", file=sys.stderr if as_json else sys.stdout)
-    return STATUS[summary["status"]]
+    return STATUS[summary.status]
 
 
 def _run(sweep: Sweep, out: Path, resume: bool, quiet: bool) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -19,11 +20,10 @@ from torch import Tensor
 from invert import images
 from invert.errors import RequestError
 from invert.files import WriteError, json_bytes, leftover_of, read_json, write_whole
+from invert.report import REPORT, Record, Report
 from invert.sweeps.cells import Cell
 from invert.sweeps.trust import is_record_of, is_trace
-from invert.sweeps.worker import Record
-
-SCHEMA = 1
+from invert.typed_json import load_object, read_as, to_json
 
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 WRITTEN = re.compile(
@@ -64,7 +64,7 @@ class Folder:
         Raises `RequestError` where the folder holds a report that no request says the origin of.
         """
         request = read_json(self.out / "request.json")
-        if request is None and any((self.out / name).exists() for name in ("report.json", "runs")):
+        if request is None and any((self.out / name).exists() for name in (REPORT, "runs")):
             raise RequestError(
                 f"{self.out} holds a report and no request.json that made it: choose another --out"
             )
@@ -74,32 +74,38 @@ class Folder:
         """The first file of a folder to be written."""
         self.write("request.json", json_bytes(request))
 
-    def write_report(self, report: Mapping[str, Any]) -> None:
-        self.write("report.json", json_bytes(report))
+    def write_report(self, report: Report) -> None:
+        self.write(REPORT, json_bytes(to_json(report)))
 
     def record(self, cell: Cell) -> Record | None:
         """The record of a cell; None where none is the cell's, with the picture and the trace it names."""
-        record = read_json(self.out / "runs" / cell.id / "record.json")
-        if record is None or not is_record_of(cell, record) or not self._holds_files_of(record):
+        file = self.out / "runs" / cell.id / "record.json"
+        try:
+            found = load_object(file)
+            record = read_as(Record, file, found)
+        except RequestError:
             return None
-        return record | {"command": cell.request.command()}
+        if to_json(record) != found or not is_record_of(cell, record) or not self._holds_files_of(record):
+            return None
+        # As a study grows, another command may come to ask for the same cell.
+        return replace(record, command=cell.request.command())
 
     def _holds_files_of(self, record: Record) -> bool:
         """Whether the files that a sound record names are there, the picture being its own."""
-        files = record["files"]
-        if files["image"] is None:
-            return True
-        image, trace = self.out / files["image"], self.out / files["trace"]
+        files = record.files
+        if files.image is None or files.trace is None:
+            return files.image is files.trace
+        image = self.out / files.image
         return (
             image.is_file()
-            and sha256(image.read_bytes()).hexdigest() == record["sha256"]
-            and is_trace(read_json(trace), record["steps"])
-            and all((self.out / shot["file"]).is_file() for shot in files["snapshots"])
+            and sha256(image.read_bytes()).hexdigest() == record.sha256
+            and is_trace(read_json(self.out / files.trace), record.steps)
+            and all(shot.file and (self.out / shot.file).is_file() for shot in files.snapshots)
         )
 
-    def write_record(self, record: Mapping[str, Any]) -> None:
+    def write_record(self, record: Record) -> None:
         """The last file of a run to be written."""
-        self.write(f"runs/{record['id']}/record.json", json_bytes(record))
+        self.write(f"runs/{record.id}/record.json", json_bytes(to_json(record)))
 
     def write_image(self, path: str, image: Tensor) -> str:
         """Save one image `(1, C, H, W)` in [0, 1] as 8-bit PNG under OUT; gives back `path`."""

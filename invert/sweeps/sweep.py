@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +19,7 @@ import torch
 from invert.engine.devices import choose_device, choose_precision
 from invert.errors import RequestError, one_line
 from invert.files import WriteError, json_bytes
+from invert.report import Record
 from invert.subjects import Subject
 from invert.sweeps.cells import Cell, choose_photos, groups, objective_of, plan
 from invert.sweeps.executors import Executor, InTurn
@@ -33,7 +34,6 @@ from invert.sweeps.worker import (
     Ended,
     File,
     GroupStep,
-    Record,
     Task,
     Worker,
     record_of,
@@ -140,12 +140,13 @@ class Sweep:
 
     def _other_threads(self) -> Iterator[Notice]:
         """On a CPU the number of threads decides the last bits of a sum, and with them the picture."""
-        before = {record["threads"] for record in self.summary.records.values()} - {torch.get_num_threads()}
+        known = {record.threads for record in self.summary.records.values()}
+        before = known - {None, torch.get_num_threads()}
         if before and self.subject.device.type == "cpu" and not all(map(self._is_finished, self.cells)):
             yield Notice(
-                f"what is finished was computed with {' or '.join(map(str, sorted(before)))} threads, what "
+                f"what is finished was computed with {' or '.join(map(str, before))} threads, what "
                 f"is to come with {torch.get_num_threads()}: the same cell may come to other bits "
-                f"(OMP_NUM_THREADS={min(before)} makes them the same)"
+                f"(OMP_NUM_THREADS makes them the same)"
             )
 
     def _next_task(self, folder: Folder, waiting: deque[list[Cell]]) -> Task | None:
@@ -164,11 +165,11 @@ class Sweep:
 
     def _with_photos(self, event: CellFinished, folder: Folder) -> Record:
         """The record of a cell, with the photos that drive its class or unit."""
-        if self.scores is None or event.cell.target is None or event.record["error"] is not None:
+        if self.scores is None or event.cell.target is None or event.record.error is not None:
             return event.record
         try:
             photos = self.scores.of(objective_of(event.cell, self.subject, None), folder)
-            return event.record | {"photos": photos}
+            return replace(event.record, photos=photos)
         except WriteError:
             raise
         except Exception as error:
@@ -177,7 +178,7 @@ class Sweep:
     def _is_finished(self, cell: Cell) -> bool:
         """A cell that failed or was interrupted is tried again by `--resume`."""
         record = self.summary.records.get(cell.id)
-        return record is not None and record["stopped"] not in (None, "interrupted")
+        return record is not None and record.stopped not in (None, "interrupted")
 
     def _check_made_by_this(self, folder: Folder, resume: bool) -> None:
         # As it will be read back:
