@@ -73,12 +73,9 @@ def models(words: list[str]) -> int:
     p = parser("models", "The networks that can be named, torchvision's and timm's among them.")
     p.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help="part of the name")
     options = p.parse_args(words)
-    import timm
+    from invert.subjects.sources.table import names
 
-    from invert.subjects.sources.load import names
-
-    known = [*names(), *(f"timm:{name}" for name in timm.list_models())]
-    found = [name for name in known if options.pattern.lower() in name.lower()]
+    found = [name for name in names() if options.pattern.lower() in name.lower()]
     for line in found or [f"no model's name contains {options.pattern!r}"]:
         say(line)
     return 0
