@@ -207,12 +207,16 @@ class Record(Fields):
     error: str | None = None
     device: str = ""
     precision: str = ""
+    threads: Annotated[
+        int | None, Says("Of the processor, that computed it: their number decides the last bits.", minimum=1)
+    ] = None
     parameters: Annotated[int | None, Says("How many numbers were optimised.")] = None
     feature_error: float | None = None
     measures: Numbers = field(default_factory=dict)
     top5: Top5 = None
     photos: ScoredPhotos | None = None
     command: str = ""
+    sha256: Annotated[Digest | None, Says("Of the file of the picture.")] = None
     files: RecordFiles = field(default_factory=RecordFiles)
     source: Annotated[str | None, Says("In a merged report: the name of the source.")] = None
 

@@ -39,7 +39,7 @@ class Summary:
     ) -> None:
         self.request, self.subject, self.judge = request, subject, judge
         self.pictures, self.cells, self.folder = pictures, cells, folder
-        self.records = {cell.id: record for cell in cells if (record := folder.record(cell.id)) is not None}
+        self.records = {cell.id: record for cell in cells if (record := folder.record(cell)) is not None}
         self._rows: dict[tuple[str, str], LayerRow] = {}
         for photo in pictures:
             folder.write_image(f"images/{photo.id}.png", photo.pixels)
