@@ -11,11 +11,11 @@ from typing import Any
 from torch import Tensor
 
 from invert import photos
-from invert.api import default_prior
 from invert.errors import RequestError
 from invert.files import slug, unique
 from invert.objectives import Channel, ClassLogOdds, FeatureMatch, Neuron
-from invert.protocols import Kind, Objective, Prior
+from invert.protocols import Objective, Prior, Section
+from invert.settings import make_prior
 from invert.subjects import Subject
 from invert.sweeps.request import Request
 
@@ -52,7 +52,7 @@ class Cell:
     request: Request
 
     @property
-    def objective(self) -> Kind:
+    def objective(self) -> Section:
         return "class" if self.request.classes else "unit" if self.request.unit else "feature"
 
     @property
@@ -116,7 +116,9 @@ def objective_of(cell: Cell, subject: Subject, pixels: Tensor | None) -> Objecti
 
 
 def prior_of(cell: Cell) -> Prior:
-    return default_prior(cell.prior, cell.objective, **cell.request.settings.get(cell.prior, {}))
+    """The prior of a cell as it will be used: settings that the request does not name suit the objective."""
+    prior = make_prior(cell.prior, **cell.request.settings.get(cell.prior, {}))
+    return prior if cell.objective == "feature" else prior.suited("maximisation")
 
 
 def choose_photos(request: Request, read: Callable[[str], Tensor]) -> list[Photo]:
