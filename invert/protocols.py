@@ -29,13 +29,6 @@ Rngs = Sequence[torch.Generator]
 Activations = Mapping[str, Tensor]
 Section = Literal["feature", "class", "unit", "restoration"]
 
-MOST_STEPS = 1_000_000
-"""More than any inversion needs, and few enough that the trace of a run fits in memory."""
-
-
-KEEP = ("best", "last", "mean", "smoothed")
-"""What of the steps can be the picture (`invert.engine.keeping`)."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Plugin(ABC):
@@ -433,3 +426,7 @@ class Description:
     range: tuple[float, float]
     better: Literal["higher", "lower", "neither"]
     source: str
+    short: str = ""
+    """A label for where there is little room: under a picture, over a column; empty: from the title."""
+    place: Literal["caption", "chart", "table"] = "table"
+    """The most prominent place it is shown in: under every picture, as a chart, or in tables alone."""

@@ -6,11 +6,19 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invert import registry
 from invert.errors import RequestError, unknown
-from invert.protocols import KEEP, MOST_STEPS, Operator, Plugin, Prior, Stop
+
+if TYPE_CHECKING:
+    from invert.protocols import Operator, Plugin, Prior, Stop
+
+MOST_STEPS = 1_000_000
+"""More than any inversion needs, and few enough that the trace of a run fits in memory."""
+
+KEEP = ("best", "last", "mean", "smoothed")
+"""What of the steps can be the picture (`invert.engine.keeping`)."""
 
 
 def make_prior(name: str, *, preset: str | None = None, **settings: Any) -> Prior:
@@ -72,15 +80,20 @@ def as_json(plugin: Plugin) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values}
 
 
+def parse_assignment(text: str) -> tuple[str, str, str]:
+    """`tv.weight=0.1` as prior, setting and value. Raises `RequestError` for another form."""
+    path, equals, value = text.partition("=")
+    prior, dot, setting = path.strip().partition(".")
+    if not (equals and dot and prior and setting):
+        raise RequestError(f"cannot read --set {text!r}: it has the form PRIOR.SETTING=VALUE")
+    return prior, setting.strip(), value.strip()
+
+
 def parse_assignments(assignments: list[str]) -> dict[str, dict[str, str]]:
     """`["tv.weight=0.1", …]` as `{"tv": {"weight": "0.1"}}`. Raises `RequestError` for another form."""
     parsed: dict[str, dict[str, str]] = {}
-    for text in assignments:
-        path, equals, value = text.partition("=")
-        prior, dot, setting = path.strip().partition(".")
-        if not (equals and dot and prior and setting):
-            raise RequestError(f"cannot read --set {text!r}: it has the form PRIOR.SETTING=VALUE")
-        parsed.setdefault(prior, {})[setting.strip()] = value.strip()
+    for prior, setting, value in map(parse_assignment, assignments):
+        parsed.setdefault(prior, {})[setting] = value
     return parsed
 
 

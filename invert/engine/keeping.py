@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from invert.engine.stopping import put
-from invert.protocols import KEEP, Now
+from invert.protocols import Now
+from invert.settings import KEEP
 
 DECAY = 0.99
 """How much of its past `smoothed` keeps at each step."""

@@ -15,7 +15,8 @@ from invert.engine.redirect import redirect_dead_relus
 from invert.engine.stopping import Plateau, Until
 from invert.engine.views import RandomViews, Viewer, views_for
 from invert.errors import RequestError, RunError
-from invert.protocols import MOST_STEPS, Canvas, Network, Objective, Prior, Stop
+from invert.protocols import Canvas, Network, Objective, Prior, Stop
+from invert.settings import MOST_STEPS
 
 SMOOTHING = 0.9
 """How much of its past the running mean keeps by which an image is chosen where views make the loss noisy."""
