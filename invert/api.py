@@ -173,7 +173,7 @@ def result(
 def evidence_of(problem: Problem, image: Tensor, judge: Subject | None = None) -> Evidence:
     """What is measured of an image `(1, C, H, W)` that a problem led to."""
     objective = problem.objective
-    subject = cast("Subject | None", problem.network)
+    subject = cast("Subject | None", problem.network) if objective.layers else None
     return Evidence(subject, objective, image, objective.original, objective.target_index, judge)
 
 
