@@ -15,6 +15,8 @@ from typing import Any
 
 import invert_reports
 from invert.cli.progress import show
+from invert.cli.terminal import PATH, tell
+from invert.errors import plain
 from invert.sweeps.request import Request
 from invert.sweeps.sweep import Sweep
 from invert.sweeps.worker import CellFinished
@@ -47,15 +49,12 @@ def carry_out(
     if as_json:
         print(json.dumps(to_json(summary)))
     for name, reason in sweep.summary.failures().items():
-        print(f"invert: {name} failed: {reason}", file=sys.stderr)
+        tell(f"{plain(name, 200)} failed: {reason}")
     if summary.status == "interrupted":
-        print(
-            f"invert: interrupted; the same command with {again or f'--resume {out}'} goes on",
-            file=sys.stderr,
-        )
+        tell(f"interrupted; the same command with {again or f'--resume {out}'} goes on")
     if open_page:
         webbrowser.open(page.resolve().as_uri())
-    print(f"report: {page}", file=sys.stderr if as_json else sys.stdout)
+    print(f"report: {plain(str(page), PATH)}", file=sys.stderr if as_json else sys.stdout)
     return STATUS[summary.status]
 
 
