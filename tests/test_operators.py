@@ -34,7 +34,7 @@ def test_half_of_the_pixels_bring_back_the_picture() -> None:
     assert float((result.image - photo()).square().mean()) < 0.1 * holes
     assert result.feature_error is None and result.measures["same_top1"] is None
     psnr = result.measures["psnr"]
-    assert psnr is not None and psnr > 24
+    assert psnr is not None and psnr > 22
 
 
 def test_known_pixels_are_put_back() -> None:
@@ -85,12 +85,10 @@ def test_kept_free_and_invented_need_no_network() -> None:
     ]  # fmt: skip
     row = RowEvidence(None, "half of the pixels", torch.cat(crops), torch.stack(runs), 0.5)
     numbers = measure_row(row)[0]
-    kept = [numbers[f"kept.cycles.{octave}"] for octave in ("1-4", "4-8", "8-16")]
-    assert all(share is not None and share > 0.9 for share in kept), numbers
-    finest = numbers["kept.cycles.16-32"]
-    assert finest is not None and finest < min(share for share in kept if share is not None)
+    kept = {octave: numbers[f"kept.cycles.{octave}"] or 0.0 for octave in ("1-4", "4-8", "8-16", "16-32")}
+    assert kept["1-4"] > 0.95 and kept["4-8"] > 0.95 and kept["8-16"] > 0.85 and kept["16-32"] < 0.6, kept
     another = measure_row(row.of_another_photo())[0]
-    assert all((another[f"kept.cycles.{octave}"] or 0) < 0.35 for octave in ("4-8", "8-16")), another
+    assert all((another[f"kept.cycles.{octave}"] or 0.0) < 0.05 for octave in kept), another
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +163,7 @@ def test_what_cannot_be_asked_is_said_in_one_line(call: object, message: str) ->
 
 def test_a_prior_says_what_of_the_steps_is_the_picture() -> None:
     best, last, mean = (
-        invert.restore(half(), invert.prior("none", keep=keep, learning_rate=0.5), steps=20)
+        invert.restore(half(), invert.prior("tv", keep=keep, learning_rate=0.5), steps=20)
         for keep in ("best", "last", "mean")
     )
     assert torch.equal(last.image, half().bind(None).consistent(last.last))
