@@ -26,7 +26,7 @@ from invert.report import EvidenceFiles, Record, RecordFiles, Snapshot, TopClass
 from invert.settings import as_json
 from invert.subjects import Subject, load
 from invert.subjects.attribution import evidence_map, overlay
-from invert.sweeps.cells import Cell, objective_of, photo_paths, prior_of
+from invert.sweeps.cells import Cell, objective_of, photo_paths, prior_of, stops_of
 from invert.sweeps.describe import top5
 from invert.sweeps.request import Request
 
@@ -175,6 +175,7 @@ class Worker:
             request.steps,
             until=request.until if first.objective == "feature" else None,
             patience=request.patience,
+            stops=stops_of(request),
             precision=request.precision,
         )
         if self._interrupted:
