@@ -124,7 +124,7 @@ def test_a_broken_plugin_is_reported_and_breaks_nothing_else(
     announce(site, "faulty", "invert.priors", "faulty", value)
     assert main(["doctor"]) == 1
     told = capsys.readouterr().out
-    assert f"the prior 'faulty' from {value} (faulty 1.0) cannot be loaded: {reason}" in told
+    assert "the prior 'faulty' from {value} (faulty 1.0) cannot be loaded: {reason}" in told
     assert "priors: dip, none, tv\n" in told
     assert main(["priors"]) == 0
     with pytest.raises(invert.RequestError, match=reason):
@@ -187,3 +187,34 @@ def test_a_measure_that_fails_costs_its_own_number(site: Path) -> None:
         result = invert.run(tiny_subject(), objective, "none", steps=1)
     assert result.measures["failing"] is None
     assert result.measures["psnr"] is not None
+
+
+START = "    def start(self, shape, rngs): ...\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("class Careless(Prior):\n    name = 'careless'\n", "no frozen dataclass"),
+        ("@dataclass(frozen=True, kw_only=True)\nclass Careless(Prior):\n", "has no name"),
+    ],
+)
+def test_a_prior_that_is_no_dataclass_is_said_to_be_none(
+    site: Path, code: str, problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It ended `invert priors` in an IndexError, and doctor called it fine."""
+    (site / "careless.py").write_text(
+        f"from dataclasses import dataclass\nfrom invert import Prior\n{code}{START}"
+    )
+    announce(site, "careless", "invert.priors", "careless", "careless:Careless")
+    try:
+        assert main(["doctor"]) == 1
+        assert "the prior 'careless' from careless:Careless (careless 1.0)" in (
+            told := capsys.readouterr().out
+        )
+        assert problem in told
+        assert main(["priors"]) == 0
+        with pytest.raises(invert.RequestError, match=problem):
+            invert.prior("careless")
+    finally:
+        sys.modules.pop("careless", None)

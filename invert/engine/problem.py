@@ -12,7 +12,7 @@ from torch import Tensor
 from invert.engine.devices import choose_precision
 from invert.engine.optimise import Optimisation, Value
 from invert.engine.redirect import redirect_dead_relus
-from invert.engine.stopping import Plateau, Until
+from invert.engine.stopping import Floor, Plateau, Until
 from invert.engine.views import RandomViews, Viewer, views_for
 from invert.errors import RequestError, RunError
 from invert.protocols import Canvas, Network, Objective, Prior, Stop
@@ -139,9 +139,14 @@ class Problem:
         return "did not move" if still else reason
 
     def _stops(self, until: float | None, patience: int | None) -> list[Stop]:
-        end = self.objective.floor if until is None else until
-        reached = [] if end is None else [Until(error=end)]
-        return [*reached, *([] if patience is None else [Plateau(patience=patience)])]
+        stops: list[Stop] = []
+        if until is not None:
+            stops.append(Until(error=until))
+        elif self.objective.floor is not None:
+            stops.append(Floor(loss=self.objective.floor))
+        if patience is not None:
+            stops.append(Plateau(patience=patience))
+        return stops
 
     def _generators(self, random: Sequence[torch.Generator]) -> list[torch.Generator]:
         """One a problem on the device, each seeded from that of its problem."""
