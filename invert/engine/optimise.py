@@ -245,8 +245,8 @@ class Optimisation:
 
         Raises `ValueError`, and changes nothing, where it is of another.
         """
-        mine = {name: value.shape for name, value in self.state().items() if not name.startswith("adam.")}
-        given = {name: value.shape for name, value in state.items() if not name.startswith("adam.")}
+        mine = {name: (v.shape, v.dtype) for name, v in self.state().items() if name[:5] != "adam."}
+        given = {name: (v.shape, v.dtype) for name, v in state.items() if name[:5] != "adam."}
         if mine != given or not 0 <= int(state["step"]) <= self.steps:
             raise ValueError("the state is of another optimisation")
         adam = self.adam.state_dict()
@@ -254,6 +254,8 @@ class Optimisation:
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in _under("adam.", state).items():
             index, moment = name.split(".")
+            if int(index) >= len(parameters) or value.shape not in (parameters[int(index)].shape, ()):
+                raise ValueError("the state is of another optimisation")
             moments.setdefault(int(index), {})[moment] = laid_out_as(parameters[int(index)], value)
         self.canvas.load_state_dict(_under("canvas.", state), strict=False)
         self.adam.load_state_dict({**adam, "state": moments})
