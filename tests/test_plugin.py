@@ -124,7 +124,7 @@ def test_a_broken_plugin_is_reported_and_breaks_nothing_else(
     announce(site, "faulty", "invert.priors", "faulty", value)
     assert main(["doctor"]) == 1
     told = capsys.readouterr().out
-    assert "the prior 'faulty' from {value} (faulty 1.0) cannot be loaded: {reason}" in told
+    assert f"the prior 'faulty' from {value} (faulty 1.0) cannot be loaded: {reason}" in told
     assert "priors: dip, none, tv\n" in told
     assert main(["priors"]) == 0
     with pytest.raises(invert.RequestError, match=reason):
