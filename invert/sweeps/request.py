@@ -190,9 +190,12 @@ class Request:
 
 
 def differences(asked: Mapping[str, Any], made_by: Mapping[str, Any]) -> list[str]:
-    """What differs from the request that a folder was made with, in words."""
+    """What differs from the request that a folder was made with, in words.
+
+    What it does not name, because the option came later, was not asked for.
+    """
     return [
         f"{name} was {made_by.get(name)!r}, now {value!r}"
         for name, value in asked.items()
-        if value != made_by.get(name)
+        if value != made_by.get(name) and (name in made_by or value not in (None, [], {}, False))
     ]
