@@ -18,7 +18,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from invert.colours import Conversion, conversion
 from invert.errors import RequestError
-from invert.files import open_regular
+from invert.files import open_regular, read_regular
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM", "JPEG2000", "TGA")
 """Pillow's names of the file formats that photos are read from: those whose header tells the size."""
@@ -99,6 +99,13 @@ def upright(picture: Image.Image) -> Image.Image:
         picture.load()
         return picture
     return ImageOps.exif_transpose(picture)
+
+
+def own_bytes(path: str | Path) -> bytes:
+    """The file of a picture that this tool wrote, whole. Raises `RequestError` as `opened` does."""
+    with opened(path, OWN, OWN_LIMIT) as picture:
+        picture.verify()
+    return read_regular(path, BYTE_LIMIT)
 
 
 def to_rgb(picture: Image.Image, colours: Conversion | None = None) -> Image.Image:

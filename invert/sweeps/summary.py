@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
-import platform
-import sys
 from datetime import datetime, timezone
-from importlib.metadata import version
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import to_tensor
 
+from invert import pictures
 from invert.errors import one_line
 from invert.files import digest
 from invert.measures import RowEvidence, describe, measure_row
@@ -21,10 +17,10 @@ from invert.measures.decomposition import kept_map
 from invert.measures.reading import reading
 from invert.subjects import Subject
 from invert.sweeps.cells import RANDOM_WEIGHTS, Cell, Photo
+from invert.sweeps.describe import describe_subject, tool, top5
 from invert.sweeps.folder import SCHEMA, Folder
 from invert.sweeps.request import Request
-
-Record = dict[str, Any]
+from invert.sweeps.worker import Record
 
 
 class Summary:
@@ -72,7 +68,7 @@ class Summary:
             "controls": [],
             "layers": [],
         }
-        for layer, prior in dict.fromkeys((c.layer, c.prior.name) for c in cells if c.photo):
+        for layer, prior in dict.fromkeys((c.layer, c.prior) for c in cells if c.photo):
             assert layer is not None
             self._complete(layer, prior, None)
         self._write()
@@ -81,7 +77,7 @@ class Summary:
         """Take a record in, and the row that it completes."""
         self.records[cell.id] = record
         if cell.layer is not None and cell.photo:
-            self._complete(cell.layer, cell.prior.name, cell.control)
+            self._complete(cell.layer, cell.prior, cell.control)
         self._write()
 
     def finish(self) -> None:
@@ -101,14 +97,14 @@ class Summary:
         for part, control in (("runs", None), ("controls", RANDOM_WEIGHTS)):
             cells = [cell for cell in self.cells if cell.control == control]
             self.content[part] = [self.records[cell.id] for cell in cells if cell.id in self.records]
-        keys = dict.fromkeys((cell.layer, cell.prior.name) for cell in self.cells)
+        keys = dict.fromkeys((cell.layer, cell.prior) for cell in self.cells)
         self.content["layers"] = [self._rows[key] for key in keys if key in self._rows]
         self.folder.write_report(self.content)
 
     def _complete(self, layer: str, prior: str, control: str | None) -> None:
         """Measure a row once all its runs are there, or the controls of a row that is measured."""
         wanted = (layer, prior, control)
-        ids = [c.id for c in self.cells if c.photo and (c.layer, c.prior.name, c.control) == wanted]
+        ids = [c.id for c in self.cells if c.photo and (c.layer, c.prior, c.control) == wanted]
         if not ids or not all(i in self.records for i in ids):
             return
         if control is None:
@@ -184,42 +180,8 @@ class Summary:
         )
 
     def _read(self, file: str) -> Tensor:
-        with Image.open(self.folder.out / file) as picture:
-            pixels: Tensor = to_tensor(picture)
+        pixels: Tensor = to_tensor(pictures.read_own(self.folder.out / file))
         return pixels
-
-
-def top5(subject: Subject, image: Tensor) -> list[dict[str, Any]] | None:
-    """The five most probable classes for an image `(1, C, H, W)`; None where the network says none."""
-    if subject.classes is None:
-        return None
-    best = subject.top(image, 5)[0]
-    if not all(math.isfinite(probability) for _, _, probability in best):
-        return None
-    return [{"index": i, "name": name, "probability": p} for i, name, p in best]
-
-
-def describe_subject(subject: Subject, model: str) -> dict[str, Any]:
-    """A network in `report.json`: its name, its weights and their digest, and the input it takes."""
-    return {
-        "model": model,
-        "weights": subject.weights,
-        "sha256": subject.sha256,
-        "input": {"shape": list(subject.input_shape), "mean": list(subject.mean), "std": list(subject.std)},
-        "classes": len(subject.classes) if subject.classes else None,
-    }
-
-
-def tool() -> dict[str, str]:
-    """The versions that a result depends on."""
-    packages = ("torch", "torchvision", "timm")
-    return {
-        "name": "invert",
-        "version": version("invert"),
-        "python": platform.python_version(),
-        **{package: version(package) for package in packages},
-        "platform": f"{sys.platform}-{platform.machine()}",
-    }
 
 
 def _mean_over_runs(records: list[Record]) -> tuple[dict[str, float | None], dict[str, float | None]]:

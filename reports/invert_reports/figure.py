@@ -11,10 +11,10 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
 
 from invert.errors import RequestError
 from invert.files import write_whole
+from invert.pictures import read_own
 from invert_reports.files import Json, inside, read_report
 from invert_reports.html.numbers import short
 from invert_reports.study import Cell, Study, studies
@@ -125,9 +125,8 @@ def _read(out: Path, name: object) -> NDArray[Any] | None:
     if file is None:
         return None
     try:
-        with Image.open(file) as opened:
-            return np.asarray(opened.convert("RGB"))
-    except Exception:  # whatever a broken file makes Pillow stumble over
+        return np.asarray(read_own(file).convert("RGB"))
+    except RequestError:
         return None
 
 

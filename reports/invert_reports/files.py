@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from invert.errors import RequestError
+from invert.files import MOST_JSON, read_regular
 
 Json = dict[str, Any]
 
@@ -18,7 +19,7 @@ def read_report(directory: Path) -> Json:
     """The `report.json` of a folder; `RequestError` in one line where there is none to read."""
     file = directory / REPORT
     try:
-        report = json.loads(file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+        report = json.loads(read_regular(file, MOST_JSON), parse_constant=lambda _: None)
     except FileNotFoundError:
         raise RequestError(
             f"{directory} holds no report: it has no {REPORT} (give the folder that `invert --out` wrote)"
@@ -49,6 +50,6 @@ def read_json(directory: Path, name: object) -> Any:
     if file is None:
         return None
     try:
-        return json.loads(file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
-    except (OSError, ValueError):
+        return json.loads(read_regular(file, MOST_JSON), parse_constant=lambda _: None)
+    except (OSError, ValueError, RecursionError):
         return None
