@@ -32,6 +32,9 @@ PIXEL_LIMIT = 2**26
 OWN_LIMIT = 2**24
 """The same for pictures that this tool wrote: none is larger than a network's input, 4096 × 4096 at most."""
 
+HUNGRY = ("WEBP", "AVIF", "JPEG2000")
+"""Formats whose decoders hold a picture several times over: half as many pixels are read."""
+
 BYTE_LIMIT = 2**29
 """Files of more bytes than this are no photos of `PIXEL_LIMIT` pixels: 16 bits of RGB take 400 MB."""
 
@@ -62,14 +65,16 @@ def opened(
     except Image.DecompressionBombError:
         reason = f"over {most:,} pixels; make it smaller"
     except Exception as error:  # readers of damaged headers, and decoders, raise whatever they stumble over
-        unread = isinstance(error, OSError) and error.errno is not None
-        reason = str(error.strerror) if unread else f"damaged or truncated ({_one_line(error)})"
+        unread = isinstance(error, OSError) and error.strerror
+        reason = str(unread) if unread else f"damaged or truncated ({_one_line(error)})"
     raise RequestError(f"image {str(path)!r}: {reason}")
 
 
 def check_size(picture: Image.Image, most: int = PIXEL_LIMIT) -> None:
     """Raise `RequestError` where `picture` has over `most` pixels, or none."""
     width, height = picture.size
+    if picture.format in HUNGRY:
+        most //= 2
     if width * height > most:
         raise RequestError(f"{width:,} × {height:,} is over {most:,} pixels; make it smaller")
     if width * height == 0:
