@@ -19,9 +19,13 @@ from invert.cli.arguments import invert_parser, prior_and_work
 from invert.cli.progress import show
 from invert.errors import RequestError
 from invert.files import slug
+from invert.photos import Skipped
 from invert.sweeps.request import Request
 from invert.sweeps.sweep import Sweep
 from invert.sweeps.worker import CellFinished
+
+SAID = 10
+"""How many of the files that were skipped are named at the terminal."""
 
 STATUS = {"done": 0, "failed": 1, "interrupted": 130}
 
@@ -73,11 +77,14 @@ def carry_out(
     `again` is the option with which the same command goes on after an interruption.
     """
     sweep = Sweep(request)
+    _say(sweep.skipped)
     with _stopping(sweep):
         page = _run(sweep, out, resume, quiet=quiet or as_json)
     invert_reports.write_tables(out)
     if figure is not None:
         invert_reports.write_figure(out, figure)
+    if sweep.scores:
+        _say(sweep.scores.skipped)
     summary = sweep.summary.content
     if as_json:
         print(json.dumps(summary))
@@ -92,6 +99,15 @@ def carry_out(
         webbrowser.open(page.resolve().as_uri())
     print(f"report: {page}", file=sys.stderr if as_json else sys.stdout)
     return STATUS[summary["status"]]
+
+
+def _say(skipped: list[Skipped]) -> None:
+    """What of the folders of photos was not looked at, and why."""
+    for each in skipped[:SAID]:
+        line = "".join(c if c.isprintable() else "?" for c in str(each))
+        print(f"invert: skipped {line}", file=sys.stderr)
+    if len(skipped) > SAID:
+        print(f"invert: skipped {len(skipped) - SAID} more; report.json names them", file=sys.stderr)
 
 
 def _run(sweep: Sweep, out: Path, resume: bool, quiet: bool) -> Path:

@@ -67,9 +67,7 @@ class Subject:
         self.std = _per_channel("std", std, input_shape[0])
         if min(self.std) <= 0:
             raise RequestError(f"std must be above 0 in each channel, not {min(self.std):g}")
-        for path, weight in model.named_parameters():
-            if weight.is_floating_point() and not bool(weight.isfinite().all()):
-                raise RequestError(f"{name}: the weights hold NaN or infinity ({path})")
+        _check_weights(model, name)
         self.classes = tuple(classes) if classes is not None else None
         self.crop = crop
         self.interpolation = interpolation
@@ -334,9 +332,20 @@ def _device(model: nn.Module) -> torch.device | None:
     return next((tensor.device for tensor in _state(model).values()), None)
 
 
+def _check_weights(model: nn.Module, name: str) -> None:
+    for path, tensor in _state(model).items():
+        if problem := unusable(tensor):
+            raise RequestError(f"{name}: {path} {problem}")
+    for path, weight in model.named_parameters():
+        if weight.is_floating_point() and not bool(weight.isfinite().all()):
+            raise RequestError(f"{name}: the weights hold NaN or infinity ({path})")
+
+
 def _checked_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
     if len(shape) != 3 or min(shape) < 1:
         raise RequestError(f"an input is (C, H, W), each at least 1, not {tuple(shape)}")
+    if shape[1] * shape[2] > OWN_LIMIT:
+        raise RequestError(f"an input has at most {OWN_LIMIT:,} pixels, not {shape[1]:,} × {shape[2]:,}")
     return shape
 
 

@@ -119,17 +119,23 @@ def prior_of(cell: Cell) -> Prior:
     return default_prior(cell.prior, cell.objective, **cell.request.settings.get(cell.prior, {}))
 
 
-def choose_photos(request: Request, read: Callable[[str], Tensor]) -> list[Photo]:
-    """The photos of a request as the network sees them; none where it only draws classes or units."""
+def choose_photos(
+    request: Request, read: Callable[[str], Tensor]
+) -> tuple[list[Photo], list[photos.Skipped]]:
+    """The photos of a request as the network sees them, and what is left out of its folders.
+
+    None where it only draws classes or units.
+    """
     if (request.classes or request.unit) and not request.layer:
-        return []
-    paths = photo_paths(request)
-    ids = unique(slug(Path(path).stem) for path in paths)
-    return [Photo(i, path, read(path)) for i, path in zip(ids, paths, strict=True)]
+        return [], []
+    found, skipped = photos.read(request.image or [photos.default_photo()], lambda path: read(str(path)))
+    ids = unique(slug(path.stem) for path, _ in found)
+    return [Photo(i, str(path), pixels) for i, (path, pixels) in zip(ids, found, strict=True)], skipped
 
 
-def photo_paths(request: Request) -> list[str]:
-    return [str(path) for path in photos.expand(request.image or [photos.default_photo()])]
+def photo_path(cell: Cell) -> str:
+    """The file of a cell's photo: its request names no other."""
+    return cell.request.image[0] if cell.request.image else str(photos.default_photo())
 
 
 def parse_unit(text: str) -> Channel | Neuron:

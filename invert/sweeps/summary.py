@@ -15,6 +15,7 @@ from invert.files import digest
 from invert.measures import RowEvidence, describe, measure_row
 from invert.measures.decomposition import kept_map
 from invert.measures.reading import reading
+from invert.photos import Skipped
 from invert.subjects import Subject
 from invert.sweeps.cells import RANDOM_WEIGHTS, Cell, Photo
 from invert.sweeps.describe import describe_subject, tool, top5
@@ -35,6 +36,7 @@ class Summary:
         subject: Subject,
         judge: Subject | None,
         pictures: list[Photo],
+        skipped: list[Skipped],
         cells: list[Cell],
         folder: Folder,
     ) -> None:
@@ -63,6 +65,7 @@ class Summary:
                 }
                 for photo in pictures
             ],
+            "skipped": [each.as_json() for each in skipped],
             "measures": describe(),
             "runs": [],
             "controls": [],

@@ -74,7 +74,7 @@ class Sweep:
         choose_precision(request.precision, device)
         worker = Worker()
         self.subject, self.judge = worker.subject(request), worker.judge(request)
-        self.photos = choose_photos(request, partial(worker.photo, self.subject))
+        self.photos, self.skipped = choose_photos(request, partial(worker.photo, self.subject))
         self.cells = plan(request, self.subject, self.photos)
         self.scores = _photo_scores(request, self.subject, self.cells)
         self.together = TOGETHER.get(device.type, 1)
@@ -92,7 +92,9 @@ class Sweep:
         try:
             self._check_made_by_this(folder, resume)
             folder.tidy()
-            self.summary = Summary(self.request, self.subject, self.judge, self.photos, self.cells, folder)
+            self.summary = Summary(
+                self.request, self.subject, self.judge, self.photos, self.skipped, self.cells, folder
+            )
             try:
                 yield from self._run_missing(folder)
             finally:

@@ -24,7 +24,7 @@ from invert.files import json_bytes, slug
 from invert.settings import as_json
 from invert.subjects import Subject, load
 from invert.subjects.attribution import evidence_map, overlay
-from invert.sweeps.cells import Cell, objective_of, photo_paths, prior_of
+from invert.sweeps.cells import Cell, objective_of, photo_path, prior_of
 from invert.sweeps.describe import top5
 from invert.sweeps.request import Request
 
@@ -161,7 +161,7 @@ class Worker:
         cells, first = task.cells, task.cells[0]
         request, prior = first.request, prior_of(first)
         subject = self.subject(request)
-        photo = None if first.photo is None else self.photo(subject, photo_paths(request)[0])
+        photo = None if first.photo is None else self.photo(subject, photo_path(first))
         problem = Problem.pose(
             subject,
             objective_of(first, subject, photo),
