@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from invert.errors import RunError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MOST_JSON = 2**28
 """Bytes of the largest report that is read: 10,000 runs take a fifth of it."""

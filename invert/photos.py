@@ -8,13 +8,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from matplotlib import cbook
 from PIL import Image
-from torch import Tensor
 
 from invert.errors import RequestError
 from invert.pictures import FORMATS
+from invert.report import LeftOut
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,8 @@ class Skipped:
     def __str__(self) -> str:
         return self.reason if str(self.path) in self.reason else f"{self.path}: {self.reason}"
 
-    def as_json(self) -> dict[str, str]:
-        return {"name": str(self.path), "reason": self.reason}
+    def reported(self) -> LeftOut:
+        return LeftOut(name=str(self.path), reason=self.reason)
 
 
 @cache

@@ -21,9 +21,6 @@ Shape = tuple[int, int, int, int]
 Activations = Mapping[str, Tensor]
 Kind = Literal["feature", "class", "unit"]
 
-MOST_STEPS = 1_000_000
-"""More than any inversion needs, and few enough that the trace of a run fits in memory."""
-
 
 class Canvas(nn.Module, ABC):
     """B images as a differentiable function of parameters: what is optimised.
@@ -126,3 +123,7 @@ class Description:
     range: tuple[float, float]
     better: Literal["higher", "lower", "neither"]
     source: str
+    short: str = ""
+    """A label for where there is little room: under a picture, over a column; empty: from the title."""
+    place: Literal["caption", "chart", "table"] = "table"
+    """The most prominent place it is shown in: under every picture, as a chart, or in tables alone."""

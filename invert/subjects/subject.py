@@ -13,9 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from invert.errors import InvertError, RequestError, RunError, unknown
+from invert.foreign import foreign
 from invert.images import Photo, to_tensor
+from invert.pictures import OWN_LIMIT
 from invert.subjects import classes as class_names
 from invert.subjects.layers import literature_names, main_layers
+from invert.subjects.repeatable import is_repeatable
+from invert.subjects.tensors import unusable
 from invert.subjects.trace import OUTPUT, Layer, Tap, hooked, trace
 
 
@@ -194,15 +198,29 @@ class Subject:
         taken = {path for path, _ in self.model.named_modules()}
         aliases = {path: alias for path, alias in names.items() if alias not in taken}
         size = " × ".join(map(str, self.input_shape))
+        devices = [self.device] if self.device.type == "cuda" else []
         try:
-            with torch.inference_mode(False), torch.enable_grad():
+            with (
+                foreign(),
+                torch.random.fork_rng(devices=devices),
+                torch.inference_mode(False),
+                torch.enable_grad(),
+            ):
                 grey = torch.full((2, *self.input_shape), 0.5, device=self.device, requires_grad=True)
                 layers, memory_format = _trace_in_its_format(self.model, self.preprocess(grey), aliases)
+                noise = torch.rand(grey.shape, generator=torch.Generator().manual_seed(0)).to(self.device)
+                inputs = self.preprocess(noise).contiguous(memory_format=memory_format)
+                repeatable = is_repeatable(self.model, inputs, layers)
         except InvertError:
             raise
         except (Exception, SystemExit) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise RequestError(f"{self.name} does not take images of {size}: {reason}") from error
+        if not repeatable:
+            raise RequestError(
+                f"{self.name} says something else of the same picture at every pass: its forward draws random "
+                "numbers, which evaluation mode has to switch off (F.dropout(x, training=self.training))"
+            )
         if not layers or layers[-1].tap.module:
             raise RequestError(
                 f"{self.name} lets no gradient through from its output to the image "

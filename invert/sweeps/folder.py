@@ -18,8 +18,8 @@ from torch import Tensor
 from invert import images
 from invert.errors import RequestError
 from invert.files import WriteError, json_bytes, leftover_of, open_regular, read_json, write_whole
-
-SCHEMA = 1
+from invert.report import REPORT, Record, Report
+from invert.typed_json import load_object, read_as, to_json
 
 MOST_CHECKPOINT = 2**34
 """Bytes of the largest checkpoint that is read: more than any device's memory holds of a canvas."""
@@ -63,7 +63,7 @@ class Folder:
         Raises `RequestError` where the folder holds a report that no request says the origin of.
         """
         request = read_json(self.out / "request.json")
-        if request is None and any((self.out / name).exists() for name in ("report.json", "runs")):
+        if request is None and any((self.out / name).exists() for name in (REPORT, "runs")):
             raise RequestError(
                 f"{self.out} holds a report and no request.json that made it: choose another --out"
             )
@@ -73,20 +73,24 @@ class Folder:
         """The first file of a folder to be written."""
         self.write("request.json", json_bytes(request))
 
-    def write_report(self, report: Mapping[str, Any]) -> None:
-        self.write("report.json", json_bytes(report))
+    def write_report(self, report: Report) -> None:
+        self.write(REPORT, json_bytes(to_json(report)))
 
-    def record(self, run_id: str) -> dict[str, Any] | None:
-        """The record of a run, or None where it has none, or one whose picture is gone."""
-        record = read_json(self.out / "runs" / run_id / "record.json")
-        if record is None or record.get("id") != run_id:
+    def record(self, run_id: str) -> Record | None:
+        """The record of a run, or None where it has none that can be read, or one whose picture is gone."""
+        file = self.out / "runs" / run_id / "record.json"
+        try:
+            record = read_as(Record, file, load_object(file))
+        except RequestError:
             return None
-        image = record["files"]["image"]
+        if record.id != run_id:
+            return None
+        image = record.files.image
         return record if image is None or (self.out / image).is_file() else None
 
-    def write_record(self, record: Mapping[str, Any]) -> None:
+    def write_record(self, record: Record) -> None:
         """The last file of a run to be written."""
-        self.write(f"runs/{record['id']}/record.json", json_bytes(record))
+        self.write(f"runs/{record.id}/record.json", json_bytes(to_json(record)))
 
     def write_image(self, path: str, image: Tensor) -> str:
         """Save one image `(1, C, H, W)` in [0, 1] as 8-bit PNG under OUT; gives back `path`."""

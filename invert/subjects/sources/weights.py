@@ -15,18 +15,13 @@ from torch import Tensor, nn
 
 from invert.errors import RequestError
 from invert.files import open_regular
+from invert.subjects.tensors import kind, unusable
 
 WRAPPERS = ("state_dict", "model", "model_state_dict")
 """Keys under which training scripts keep the state dict of the model."""
 
 PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and `torch.compile` write before each name."""
-
-NUMBERS = (
-    *(torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128),
-    *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
-)
-"""The types that torch computes with everywhere; float8, packed bits and the like are only stored."""
 
 State = dict[str, Tensor]
 
@@ -61,26 +56,13 @@ def read(path: str | Path, most: int = 2**36) -> State:
         if problem := unusable(tensor):
             raise RequestError(f"{what}: {name} {problem}")
         if name.rpartition(".")[2] in ("weight", "bias") and not tensor.is_floating_point():
-            raise RequestError(f"{what}: {name} is {_kind(tensor)}: weights are floating-point numbers")
+            raise RequestError(f"{what}: {name} is {kind(tensor)}: weights are floating-point numbers")
     return state
 
 
 def most_bytes(model: nn.Module) -> int:
     """The size of the largest file that may hold weights of `model`, beside an optimiser's state and more."""
     return 2**28 + 16 * sum(tensor.nbytes for tensor in model.state_dict().values())
-
-
-def unusable(tensor: Tensor) -> str:
-    """Why a tensor cannot be a weight or a buffer of a network under study; empty where it can."""
-    if nn.parameter.is_lazy(tensor):
-        return "has no shape yet: it is lazy, so a picture has to pass through the network first"
-    if tensor.is_nested or tensor.layout != torch.strided:
-        return "is sparse or nested, not a dense tensor"
-    if tensor.device.type == "meta":
-        return "has no values: it is on the meta device"
-    if tensor.is_quantized or tensor.dtype not in NUMBERS:
-        return f"is {_kind(tensor)}: make it float32 first"
-    return ""
 
 
 def _unpickled(path: Path, file: BinaryIO) -> Any:
@@ -119,7 +101,7 @@ def misfit(model: nn.Module, state: State) -> str:
         return _count(shapes, "of another shape", f"{shapes[0]} is {have}, not {want}")
     kinds = [key for key in state if key in expected and _category(state[key]) != _category(expected[key])]
     if kinds:
-        have_kind, want_kind = _kind(state[kinds[0]]), _kind(expected[kinds[0]])
+        have_kind, want_kind = kind(state[kinds[0]]), kind(expected[kinds[0]])
         return _count(kinds, "of another kind", f"{kinds[0]} is {have_kind}, not {want_kind}")
     missing = [key for key in expected if key not in state]
     unexpected = [key for key in state if key not in expected]
@@ -171,10 +153,6 @@ def _unwrapped(content: Any) -> State | None:
 
 def _numbers(state: Mapping[str, Tensor]) -> int:
     return sum(tensor.numel() for tensor in state.values())
-
-
-def _kind(tensor: Tensor) -> str:
-    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _category(tensor: Tensor) -> str:
