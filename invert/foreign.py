@@ -31,11 +31,11 @@ def foreign() -> Iterator[None]:
 @contextmanager
 def _printing_to_standard_error() -> Iterator[None]:
     """Within, what programs started from here print goes there as well."""
-    sys.stdout.flush()
     try:
+        sys.stdout.flush()
         before = os.dup(1)
         os.dup2(2, 1)
-    except OSError:  # one of the two is closed
+    except (OSError, ValueError, AttributeError):  # one of the two is closed
         yield
         return
     try:

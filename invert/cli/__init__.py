@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from invert.cli.arguments import Answered
 from invert.errors import InvertError, RequestError, one_line
 from invert.sweeps.request import SUBCOMMANDS, meant
 
@@ -20,8 +21,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = [word for word in words[:end] if word != "--debug"] + words[end:]
     try:
         return _command(words)(words)
-    except SystemExit as stop:  # what argparse does after --help
-        return 1 if stop.code else 0
+    except SystemExit as stop:
+        if isinstance(stop, Answered):
+            return 0
+        print(f"invert: error: a plug-in or the network called sys.exit({stop.code!r})", file=sys.stderr)
+        return 1
     except BrokenPipeError:  # whoever read the output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that Python does not complain at its end
         return 1

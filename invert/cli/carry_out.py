@@ -15,6 +15,7 @@ from typing import Any
 
 import invert_reports
 from invert.cli.progress import show
+from invert.foreign import foreign
 from invert.photos import Skipped
 from invert.sweeps.request import Request
 from invert.sweeps.sweep import Sweep
@@ -41,10 +42,11 @@ def carry_out(
 
     `again` is the option with which the same command goes on after an interruption.
     """
-    sweep = Sweep(request)
-    _say(sweep.skipped)
-    with _stopping(sweep):
-        page = _run(sweep, out, resume, quiet=quiet or as_json)
+    with foreign():
+        sweep = Sweep(request)
+        _say(sweep.skipped)
+        with _stopping(sweep):
+            page = _run(sweep, out, resume, quiet=quiet or as_json)
     invert_reports.write_tables(out)
     if figure is not None:
         invert_reports.write_figure(out, figure)

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Sequence
 from copy import copy, deepcopy
 from functools import cached_property
 from math import isfinite
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from invert.errors import InvertError, RequestError, RunError, unknown
+from invert.errors import InvertError, RequestError, unknown
 from invert.foreign import foreign
 from invert.images import Photo, to_tensor
 from invert.pictures import OWN_LIMIT
@@ -20,7 +19,7 @@ from invert.subjects import classes as class_names
 from invert.subjects.layers import literature_names, main_layers
 from invert.subjects.repeatable import is_repeatable
 from invert.subjects.tensors import unusable
-from invert.subjects.trace import OUTPUT, Layer, Tap, hooked, trace
+from invert.subjects.trace import OUTPUT, Layer, hooked, tapped, trace
 
 
 class Subject:
@@ -218,8 +217,8 @@ class Subject:
             raise RequestError(f"{self.name} does not take images of {size}: {reason}") from error
         if not repeatable:
             raise RequestError(
-                f"{self.name} says something else of the same picture at every pass: its forward draws random "
-                "numbers, which evaluation mode has to switch off (F.dropout(x, training=self.training))"
+                f"{self.name} says something else of the same picture at every pass: its forward draws "
+                "random numbers, which evaluation mode must switch off (F.dropout(x, training=self.training))"
             )
         if not layers or layers[-1].tap.module:
             raise RequestError(
@@ -301,31 +300,6 @@ def _trace_in_its_format(
         return trace(model, last, aliases), torch.channels_last
     except Exception:  # whatever is wrong with the network, it will say again without the layout
         return trace(model, inputs, aliases), torch.contiguous_format
-
-
-class _Reached(BaseException):
-    """All layers asked for are there. Not an `Exception`, so that no network's `except` swallows it."""
-
-
-def tapped(model: nn.Module, inputs: Tensor, taps: set[Tap]) -> dict[Tap, Tensor]:
-    """The values at `taps`, from a forward pass that ends as soon as it has them all."""
-    values: dict[Tap, Tensor] = {}
-
-    def keep(path: str, call: int, returned: Any) -> None:
-        here = [tap for tap in taps if (tap.module, tap.call) == (path, call)]
-        values.update({tap: tap.value(returned, inputs.shape[0]) for tap in here})
-        if len(values) == len(taps):
-            raise _Reached
-        # The forward goes on, and a module to come may write into this very tensor.
-        values.update({tap: values[tap].clone() for tap in here})
-
-    try:
-        with hooked(model, {tap.module for tap in taps}, keep):
-            model(inputs)
-    except _Reached:
-        return values
-    missing = ", ".join(sorted(tap.module or OUTPUT for tap in taps - values.keys()))
-    raise RunError(f"the forward pass did not come by {missing} this time")
 
 
 def _full_names(layer: Layer) -> list[str]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import to_tensor
 
+from invert import pictures
 from invert.errors import one_line
 from invert.files import digest
 from invert.measures import RowEvidence, describe, measure_row
@@ -114,7 +115,7 @@ class Summary:
             return
         try:
             self._measure(row, [self.records[i] for i in ids], control)
-        except Exception as error:  # the measures may be a plug-in's, and memory may be short
+        except (Exception, SystemExit) as error:  # the measures may be a plug-in's, and memory may be short
             row.error = one_line(error)
         if control is None:
             self._complete(layer, prior, RANDOM_WEIGHTS)
@@ -172,8 +173,7 @@ class Summary:
 
     def _read(self, record: Record) -> Tensor:
         assert record.files.image is not None
-        with Image.open(self.folder.out / record.files.image) as picture:
-            pixels: Tensor = to_tensor(picture)
+        pixels: Tensor = to_tensor(pictures.read_own(self.folder.out / record.files.image))
         return pixels
 
 

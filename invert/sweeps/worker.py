@@ -226,7 +226,7 @@ def _conclude(
         record = record_of(cell, came_back, top5(subject, came_back.image))
     except torch.OutOfMemoryError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         files, record = {}, record_of(cell, None, error=one_line(error))
     for path, content in files.items():
         yield File(path, content)

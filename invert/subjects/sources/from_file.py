@@ -24,6 +24,10 @@ from typing import Any
 from torch import nn
 
 from invert.errors import InvertError, RequestError, unknown
+from invert.foreign import foreign
+
+_neighbours: dict[str, set[str]] = {}
+"""The modules that lie beside model files and were imported, by the folder."""
 
 
 def load(path: str, factory: str) -> tuple[Callable[[], nn.Module], dict[str, Any]]:
@@ -33,7 +37,9 @@ def load(path: str, factory: str) -> tuple[Callable[[], nn.Module], dict[str, An
     """
     file = Path(path)
     if not file.is_file():
-        raise RequestError(f"model file {path!r}: there is no such file")
+        reason = "not a regular file" if file.exists() else "there is no such file"
+        raise RequestError(f"model file {path!r}: {reason}")
+    _forget_others(str(file.resolve().parent))
     with _blamed_on(file):
         module = _run(file)
     made_here = [
@@ -68,19 +74,44 @@ def _run(file: Path) -> ModuleType:
 
 @contextmanager
 def _blamed_on(file: Path) -> Iterator[None]:
-    """Within, the file's folder can be imported from, and what goes wrong becomes one line with the place."""
-    folder = str(file.resolve().parent)
+    """Within, the file's folder comes first for imports, and what goes wrong becomes one line with the place.
+
+    Afterwards it comes last: what a forward imports as it runs is found beside the file, and shadows nothing.
+    """
+    folder, before = str(file.resolve().parent), set(sys.modules)
     sys.path.insert(0, folder)
     try:
-        yield
-    except InvertError:
+        with foreign():
+            yield
+    except (InvertError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # sys.exit, too, and exceptions that are no `Exception`
         text = (str(error).strip() or "no message").splitlines()[0]
         raise RequestError(f"{file}:{_line(error, file)}: {type(error).__name__}: {text}") from error
     finally:
         if folder in sys.path:
             sys.path.remove(folder)
+        if folder not in sys.path:
+            sys.path.append(folder)
+        _neighbours.setdefault(folder, set()).update(_beside(folder, sys.modules.keys() - before))
+
+
+def _beside(folder: str, names: set[str]) -> set[str]:
+    """Those of the modules that were found in the model file's folder, with what is below them."""
+
+    def is_beside(name: str) -> bool:
+        top = name.partition(".")[0]
+        place = getattr(sys.modules.get(top), "__file__", None) or ""
+        return place in (str(Path(folder, f"{top}.py")), str(Path(folder, top, "__init__.py")))
+
+    return {name for name in names if is_beside(name)}
+
+
+def _forget_others(folder: str) -> None:
+    """Drop what was imported beside other model files, so that this one finds its own module of that name."""
+    for other in _neighbours.keys() - {folder}:
+        for name in _neighbours.pop(other):
+            sys.modules.pop(name, None)
 
 
 def _line(error: BaseException, file: Path) -> int:
