@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from invert import images, registry
 from invert.engine.devices import choose_precision
+from invert.engine.drawn import check_drawn
 from invert.engine.optimise import Event, Optimisation, Precision, Stopped
 from invert.engine.redirect import redirect_dead_relus
 from invert.engine.views import RandomViews, Viewer, views_for
@@ -203,6 +204,7 @@ class Problem:
                 f"{self.objective} was not finite at any step, so there is no image to keep: "
                 "check the network, or lower the prior's learning_rate"
             )
+        check_drawn(stopped.last[b : b + 1])
         image = stopped.best[b : b + 1]
         measures = measure_run(self.evidence(image))
         done = stopped.steps[b]

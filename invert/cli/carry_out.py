@@ -15,6 +15,8 @@ from typing import Any
 
 import invert_reports
 from invert.cli.progress import show
+from invert.cli.terminal import PATH, tell
+from invert.errors import plain
 from invert.foreign import foreign
 from invert.photos import Skipped
 from invert.sweeps.request import Request
@@ -56,25 +58,21 @@ def carry_out(
     if as_json:
         print(json.dumps(to_json(summary)))
     for name, reason in sweep.summary.failures().items():
-        print(f"invert: {name} failed: {reason}", file=sys.stderr)
+        tell(f"{plain(name, 200)} failed: {reason}")
     if summary.status == "interrupted":
-        print(
-            f"invert: interrupted; the same command with {again or f'--resume {out}'} goes on",
-            file=sys.stderr,
-        )
+        tell(f"interrupted; the same command with {again or f'--resume {out}'} goes on")
     if open_page:
         webbrowser.open(page.resolve().as_uri())
-    print(f"report: {page}", file=sys.stderr if as_json else sys.stdout)
+    print(f"report: {plain(str(page), PATH)}", file=sys.stderr if as_json else sys.stdout)
     return STATUS[summary.status]
 
 
 def _say(skipped: list[Skipped]) -> None:
     """What of the folders of photos was not looked at, and why."""
     for each in skipped[:SAID]:
-        line = "".join(c if c.isprintable() else "?" for c in str(each))
-        print(f"invert: skipped {line}", file=sys.stderr)
+        tell(f"skipped {each}")
     if len(skipped) > SAID:
-        print(f"invert: skipped {len(skipped) - SAID} more; report.json names them", file=sys.stderr)
+        tell(f"skipped {len(skipped) - SAID} more; report.json names them")
 
 
 def _run(sweep: Sweep, out: Path, resume: bool, quiet: bool) -> Path:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from invert.engine.capture import Capture
+from invert.engine.drawn import check_drawn
 from invert.protocols import Canvas
 
 Loss = Callable[[Tensor], Tensor]
@@ -203,6 +204,8 @@ class Optimisation:
 
     def _draw(self) -> Tensor:
         image: Tensor = self.canvas()
+        if self.device.type == "cpu":  # an accelerator would be waited for: there the result is looked at
+            check_drawn(image)
         return image.float()
 
     def _autocast(self) -> AbstractContextManager[object]:

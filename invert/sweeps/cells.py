@@ -19,6 +19,9 @@ from invert.protocols import Kind, Objective, Prior
 from invert.subjects import Subject
 from invert.sweeps.request import Request
 
+ALL = "all"
+"""The layers that matter, or every class. A layer of that name is asked for as `all:1`, its only call."""
+
 RANDOM_WEIGHTS = "random weights"
 
 
@@ -167,7 +170,13 @@ def _inversions(
 ) -> Iterator[Cell]:
     weights = "random" if control else request.weights
     for layer in layers:
-        asked = {"layer": (layer,), "classes": (), "unit": (), "photos": None, "weights": weights}
+        asked = {
+            "layer": (f"{ALL}:1" if layer == ALL else layer,),
+            "classes": (),
+            "unit": (),
+            "photos": None,
+            "weights": weights,
+        }
         for prior in request.prior:
             for photo in pictures:
                 image = (photo.path,) if request.image else ()
@@ -193,7 +202,7 @@ def _targets(
     for index in _classes(request, subject):
         names = subject.classes or ()
         name = names[index] if names else str(index)
-        means_it = name[:1].isalpha() and "," not in name and names.count(name) == 1
+        means_it = name[:1].isalpha() and "," not in name and name != ALL and names.count(name) == 1
         text = name if means_it else str(index)
         yield None, name, index, {"layer": (), "classes": (text,), "unit": ()}
     for text in request.unit:
@@ -205,7 +214,7 @@ def _targets(
 def _layers(request: Request, subject: Subject) -> list[str]:
     names: list[str] = []
     for name in request.layer:
-        names += subject.main_layers if name == "all" else [name]
+        names += subject.main_layers if name == ALL else [ALL if name == f"{ALL}:1" else name]
     for name in names:
         subject.layer(name)
     return sorted(dict.fromkeys(names), key=lambda name: subject.layers.index(subject.layer(name)))

@@ -62,7 +62,8 @@ def read(path: str | Path, most: int = 2**36) -> State:
 
 def most_bytes(model: nn.Module) -> int:
     """The size of the largest file that may hold weights of `model`, beside an optimiser's state and more."""
-    return 2**28 + 16 * sum(int(t.numel()) * t.element_size() for t in model.state_dict().values())
+    state: State = model.state_dict()
+    return 2**28 + 16 * sum(tensor.numel() * tensor.element_size() for tensor in state.values())
 
 
 def _unpickled(path: Path, file: BinaryIO) -> Any:
