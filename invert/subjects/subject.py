@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from copy import copy, deepcopy
 from functools import cached_property
 from math import isfinite
+from typing import Any
 
 import torch
 from torch import Tensor, nn
