@@ -16,7 +16,7 @@ import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -31,8 +31,8 @@ from invert.subjects.sources.network import Given, Network, seeded
 from invert.subjects.sources.preprocessing import Preprocessing, channels, input_shape, numbers
 from invert.subjects.tensors import unusable
 
-_neighbours: dict[str, set[str]] = {}
-"""The modules that lie beside model files and were imported, by the folder."""
+_before: dict[str, frozenset[str]] = {}
+"""The folders of model files, and the modules that were there before the first of each was run."""
 
 
 def parse(model: str) -> tuple[str, str] | None:
@@ -125,7 +125,7 @@ def _blamed_on(file: Path) -> Iterator[None]:
 
     Afterwards it comes last: what a forward imports as it runs is found beside the file, and shadows nothing.
     """
-    folder, before = str(file.resolve().parent), set(sys.modules)
+    folder = str(file.resolve().parent)
     sys.path.insert(0, folder)
     try:
         with foreign():
@@ -139,11 +139,11 @@ def _blamed_on(file: Path) -> Iterator[None]:
         if folder in sys.path:
             sys.path.remove(folder)
         if folder not in sys.path:
-            sys.path.append(folder)
-        _neighbours.setdefault(folder, set()).update(_beside(folder, sys.modules.keys() - before))
+            first = min((sys.path.index(f) for f in _before if f in sys.path), default=len(sys.path))
+            sys.path.insert(first, folder)
 
 
-def _beside(folder: str, names: set[str]) -> set[str]:
+def _beside(folder: str, names: Set[str]) -> set[str]:
     """Those of the modules that were found in the model file's folder, with what is below them."""
 
     def is_beside(name: str) -> bool:
@@ -156,9 +156,13 @@ def _beside(folder: str, names: set[str]) -> set[str]:
 
 def _forget_others(folder: str) -> None:
     """Drop what was imported beside other model files, so that this one finds its own module of that name."""
-    for other in _neighbours.keys() - {folder}:
-        for name in _neighbours.pop(other):
-            sys.modules.pop(name, None)
+    for other in _before.keys() - {folder}:
+        for name in _beside(other, sys.modules.keys() - _before[other]):
+            del sys.modules[name]
+        if other in sys.path:  # behind this one's
+            sys.path.remove(other)
+            sys.path.append(other)
+    _before.setdefault(folder, frozenset(sys.modules))
 
 
 def _line(error: BaseException, file: Path) -> int:
