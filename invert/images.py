@@ -6,6 +6,7 @@ bits as all at once and takes a tenth of the memory.
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,22 @@ def to_tensor(
             return to_tensor(picture, shape, crop=crop, interpolation=interpolation)
     size, part = _readable(photo)
     return _fit(size, part, shape, crop, interpolation).clamp(0, 1)[None]
+
+
+def to_float(photo: Photo) -> Tensor:
+    """A photo at its own size: `(1, C, H, W)` in [0, 1], of one or three channels."""
+    image = _pixels(photo)
+    return _with_channels(image, 1 if image.shape[0] < 3 else 3)[None]
+
+
+def fingerprint(photo: Photo) -> str:
+    """What tells a photo from another: a digest of its values; of a file, its name."""
+    if isinstance(photo, (str, Path)):
+        return str(photo)
+    if isinstance(photo, Tensor):
+        photo = photo.detach().cpu().contiguous().numpy()
+    array = np.ascontiguousarray(photo)
+    return hashlib.sha256(f"{array.dtype} {array.shape} ".encode() + array.tobytes()).hexdigest()
 
 
 def to_png(image: Tensor) -> bytes:
