@@ -62,7 +62,11 @@ def to_tensor(
 
 def to_float(photo: Photo) -> Tensor:
     """A photo at its own size: `(1, C, H, W)` in [0, 1], of one or three channels."""
-    image = _pixels(photo)
+    if isinstance(photo, (str, Path)):
+        with pictures.opened(photo) as picture:
+            return to_float(picture)
+    (height, width), part = _readable(photo)
+    image = part(slice(0, height), slice(0, width))
     return _with_channels(image, 1 if image.shape[0] < 3 else 3)[None]
 
 
