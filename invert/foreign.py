@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from pathlib import Path
 
 
 @contextmanager
@@ -15,17 +14,23 @@ def foreign() -> Iterator[None]:
 
     Standard output is the answer's alone (`--json`), and paths are relative to where the command began.
     """
+    with staying(), _printing_to_standard_error(), redirect_stdout(sys.stderr):
+        yield
+
+
+@contextmanager
+def staying() -> Iterator[None]:
+    """Within, whoever changes the working folder changes it for himself."""
     try:
-        here: Path | None = Path.cwd()
+        here = os.getcwd()  # noqa: PTH109 (a network's every pass comes by here)
     except OSError:  # the folder is gone
-        here = None
-    with _printing_to_standard_error(), redirect_stdout(sys.stderr):
-        try:
-            yield
-        finally:
-            if here is not None:
-                with suppress(OSError):
-                    os.chdir(here)
+        yield
+        return
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.chdir(here)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from invert.errors import InvertError, RequestError, unknown
-from invert.foreign import foreign
+from invert.foreign import foreign, staying
 from invert.images import Photo, to_tensor
 from invert.pictures import OWN_LIMIT
 from invert.subjects import classes as class_names
@@ -67,6 +67,7 @@ class Subject:
         crop: float = 1.0,
         interpolation: str = "bilinear",
     ) -> None:
+        _check_weights(model, name)
         self.model = model.eval().requires_grad_(False)
         self.name = name
         self.weights = weights
@@ -75,7 +76,6 @@ class Subject:
         self.std = _per_channel("std", std, input_shape[0])
         if min(self.std) <= 0:
             raise RequestError(f"std must be above 0 in each channel, not {min(self.std):g}")
-        _check_weights(model, name)
         self.classes = tuple(classes) if classes is not None else None
         self.crop = crop
         self.interpolation = interpolation
@@ -159,7 +159,8 @@ class Subject:
         """
         taps = {name: self.layer(name).tap for name in layers}
         inputs = self.preprocess(images).contiguous(memory_format=self.memory_format)
-        values = tapped(self.model, inputs, set(taps.values())) if taps else {}
+        with staying():
+            values = tapped(self.model, inputs, set(taps.values())) if taps else {}
         return {name: values[tap] for name, tap in taps.items()}
 
     def logits(self, images: Tensor) -> Tensor:

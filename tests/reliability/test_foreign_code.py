@@ -167,7 +167,7 @@ def test_networks_whose_weights_are_none_yet_are_one_line(
     part: Callable[[], nn.Module], message: str
 ) -> None:
     with pytest.raises(RequestError, match=message):
-        wrap(nn.Sequential(part()), size=8, mean=0.5, std=0.5)
+        wrap(nn.Sequential(part()), size=(3, 8, 8), mean=0.5, std=0.5)
 
 
 class Wild(Canvas):
@@ -187,7 +187,7 @@ class Wild(Canvas):
 def test_a_prior_that_leaves_the_range_of_pixels_is_told(first: float, far: float) -> None:
     """It was shown clipped and measured unclipped."""
     prior = library.prior("none", steps=5)
-    object.__setattr__(prior, "start", lambda shape, _: Wild(tuple(shape), first, far))
+    object.__setattr__(prior, "start", lambda shape, rngs: Wild((len(rngs), *shape), first, far))
     photo = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with pytest.raises(RunError, match=r"the prior draws values from .*keep its images in \[0, 1\]"):
         library.run(tiny_subject(), library.FeatureMatch("conv", photo), prior)
