@@ -221,6 +221,21 @@ class Record(Fields):
     source: Annotated[str | None, Says("In a merged report: the name of the source.")] = None
 
 
+Tiles = Annotated[
+    list[list[float | None]] | None,
+    Says("The share kept by place in the picture, row by row."),
+]
+
+
+@dataclass(kw_only=True, eq=False)
+class PhotoRow(Fields):
+    """A photo's part of a row: what its own inversions show of it."""
+
+    measures: Numbers = field(default_factory=dict)
+    reading: Annotated[str | None, Says("One sentence.")] = None
+    tiles: Tiles = None
+
+
 @dataclass(kw_only=True, eq=False)
 class LayerRow(Fields):
     """A row of `layers`: one layer under one prior."""
@@ -243,10 +258,13 @@ class LayerRow(Fields):
     spread: Numbers = field(default_factory=dict)
     reading: Annotated[str | None, Says("One sentence.")] = None
     error: Annotated[str | None, Says("Why the row could not be measured.")] = None
-    tiles: Annotated[
-        list[list[float | None]] | None,
-        Says("The share kept by place in the picture, row by row."),
-    ] = None
+    tiles: Tiles = None
+    by_photo: Annotated[
+        dict[str, PhotoRow], Says("By the id of a photo; the row's own numbers are pooled over photos.")
+    ] = field(default_factory=dict)
+    neutral: Annotated[
+        bool, Says("Whether the prior prefers no image to another, and so makes nothing up.")
+    ] = False
     controls: dict[str, Numbers] = field(default_factory=dict)
     source: Annotated[str | None, Says("In a merged report: the name of the source.")] = None
 
