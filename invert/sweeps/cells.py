@@ -139,8 +139,9 @@ def choose_photos(
     if (request.classes or request.unit) and not request.layer:
         return [], []
     found, skipped = photos.read(request.image or [photos.default_photo()], lambda path: read(str(path)))
-    ids = unique(slug(path.stem) for path, _ in found)
-    return [Photo(i, str(path), pixels) for i, (path, pixels) in zip(ids, found, strict=True)], skipped
+    paths = {str(path): pixels for path, pixels in found}  # one that is named twice is one
+    ids = unique(slug(Path(path).stem) for path in paths)
+    return [Photo(i, path, paths[path]) for i, path in zip(ids, paths, strict=True)], skipped
 
 
 def photo_path(cell: Cell) -> str:
