@@ -146,8 +146,9 @@ def result(
             f"{problem.objective} was not finite at any step, so there is no image to keep: "
             "check the network, or lower the prior's learning_rate"
         )
-    check_drawn(stopped.last[b : b + 1])
     image = stopped.best[b : b + 1]
+    check_drawn(image)
+    check_drawn(stopped.last[b : b + 1])
     evidence = evidence_of(problem, image, judge)
     measures = measure_run(evidence)
     done = stopped.steps[b]

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from invert.engine.capture import Capture
-from invert.engine.drawn import check_drawn
 from invert.engine.keeping import KEEPERS
 from invert.engine.stopping import NotFinite, put
 from invert.engine.stopwatch import Stopwatch
@@ -207,8 +206,6 @@ class Optimisation:
 
     def _draw(self) -> Tensor:
         image: Tensor = self.canvas(self.noise or None)
-        if self.device.type == "cpu":  # an accelerator would be waited for: there the result is looked at
-            check_drawn(image)
         return image.float()
 
     def _autocast(self) -> AbstractContextManager[object]:
