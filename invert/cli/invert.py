@@ -85,6 +85,8 @@ def carry_out(
         print(json.dumps(summary))
     for name, reason in sweep.summary.failures().items():
         print(f"invert: {name} failed: {reason}", file=sys.stderr)
+    if not quiet:
+        _print_unmatched(summary["layers"])
     if summary["status"] == "interrupted":
         print(
             f"invert: interrupted; the same command with {again or f'--resume {out}'} goes on",
@@ -101,6 +103,14 @@ def _run(sweep: Sweep, out: Path, resume: bool, quiet: bool) -> Path:
         if isinstance(event, CellFinished):
             invert_reports.write_page(out)
     return invert_reports.write_page(out)
+
+
+def _print_unmatched(rows: list[dict[str, Any]]) -> None:
+    """The rows that cannot be read yet, and the command that goes on with each."""
+    for row in rows:
+        if row["match"] is not None and not row["match"]["enough"]:
+            print(f"invert: {row['layer']} {row['prior']}: {row['reading']}; to go on:", file=sys.stderr)
+            print(f"  {row['match']['command']}", file=sys.stderr)
 
 
 def _default_out(model: str) -> Path:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from invert.measures.matched import told
 from invert.sweeps.cells import Cell
 from invert.sweeps.sweep import CellFinished, GroupStarted, GroupStep, PhotosScored, SweepEvent
 
@@ -115,5 +116,6 @@ def finished(event: CellFinished) -> str:
         return f"{title(event.cell)}: failed: {record['error']}"
     error = record["feature_error"]
     score = "" if error is None else f"feature error {error:.4g}, "
+    score += f"{told(record['match'])}, " if record["match"] else ""
     missed = ", did not reach --until" if record["reached"] is False else ""
     return f"{title(event.cell)}: {score}{record['steps']} steps, {duration(record['seconds'])}{missed}"

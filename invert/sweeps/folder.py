@@ -70,6 +70,13 @@ class Folder:
         image = record["files"]["image"]
         return record if image is None or (self.out / image).is_file() else None
 
+    def nulls(self) -> dict[str, Any]:
+        """The errors between unlike pictures that were computed before, by what they were made from."""
+        return read_json(self.out / "nulls.json") or {}
+
+    def write_nulls(self, nulls: Mapping[str, Any]) -> None:
+        self._write("nulls.json", json_bytes(nulls, indent=None))
+
     def write_record(self, record: Mapping[str, Any]) -> None:
         """The last file of a run to be written."""
         self._write(f"runs/{record['id']}/record.json", json_bytes(record))
@@ -81,6 +88,11 @@ class Folder:
             "penalty": [_short(value) for value in penalty.tolist()],
         }
         return self._write(f"runs/{run_id}/trace.json", json_bytes(trace, indent=None))
+
+    def losses(self, run_id: str) -> list[float]:
+        """The loss of each step of a run, as its trace tells it."""
+        trace = read_json(self.out / "runs" / run_id / "trace.json") or {}
+        return [value for value in trace.get("loss") or [] if isinstance(value, (int, float))]
 
     def write_image(self, path: str, image: Tensor) -> str:
         """Save one image `(1, C, H, W)` in [0, 1] as 8-bit PNG under OUT; gives back `path`."""

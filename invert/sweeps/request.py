@@ -68,7 +68,8 @@ class Request:
 
     def only(self, **changes: Any) -> Request:
         """The same request, narrowed to one of its runs."""
-        return replace(self, **changes)
+        only = replace(self, **changes)
+        return replace(only, settings={p: s for p, s in only.settings.items() if p in only.prior})
 
 
 def differences(asked: Mapping[str, Any], made_by: Mapping[str, Any]) -> list[str]:

@@ -18,13 +18,19 @@ from invert.errors import one_line
 from invert.files import digest
 from invert.measures import RowEvidence, describe, measure_row
 from invert.measures.decomposition import kept_map
+from invert.measures.matched import still_falling, unreadable
 from invert.measures.reading import reading
+from invert.protocols import MOST_STEPS
 from invert.subjects import Subject
 from invert.sweeps.cells import RANDOM_WEIGHTS, Cell, Photo
 from invert.sweeps.folder import SCHEMA, Folder
+from invert.sweeps.nulls import Nulls
 from invert.sweeps.request import Request
 
 Record = dict[str, Any]
+
+MORE = 4
+"""How many times as many steps the command asks for that goes on with a row."""
 
 
 class Summary:
@@ -41,10 +47,15 @@ class Summary:
         pictures: list[Photo],
         cells: list[Cell],
         folder: Folder,
+        nulls: Nulls,
     ) -> None:
         self.request, self.subject, self.judge = request, subject, judge
-        self.pictures, self.cells, self.folder = pictures, cells, folder
-        self.records = {cell.id: record for cell in cells if (record := folder.record(cell.id)) is not None}
+        self.pictures, self.cells, self.folder, self.nulls = pictures, cells, folder, nulls
+        self.records = {
+            cell.id: self._matched(record, cell)
+            for cell in cells
+            if (record := folder.record(cell.id)) is not None
+        }
         self._rows: dict[tuple[str, str], dict[str, Any]] = {}
         for photo in pictures:
             folder.write_image(f"images/{photo.id}.png", photo.pixels)
@@ -68,6 +79,7 @@ class Summary:
                 for photo in pictures
             ],
             "measures": describe(),
+            "nulls": {},
             "runs": [],
             "controls": [],
             "layers": [],
@@ -101,6 +113,8 @@ class Summary:
         for part, control in (("runs", None), ("controls", RANDOM_WEIGHTS)):
             cells = [cell for cell in self.cells if cell.control == control]
             self.content[part] = [self.records[cell.id] for cell in cells if cell.id in self.records]
+        begun = (cell.layer for cell in self.cells if cell.photo and cell.id in self.records)
+        self.content["nulls"] = self.nulls.as_json(dict.fromkeys(layer for layer in begun if layer))
         keys = dict.fromkeys((cell.layer, cell.prior.name) for cell in self.cells)
         self.content["layers"] = [self._rows[key] for key in keys if key in self._rows]
         self.folder.write_report(self.content)
@@ -140,9 +154,46 @@ class Summary:
             "controls": {},
             "measures": {},
             "spread": {},
+            "match": None,
             "reading": None,
             "error": None,
         }
+
+    def _matched(self, record: Record, cell: Cell) -> Record:
+        """A record that is read back, its match against the null distribution as it is now."""
+        error = record["feature_error"]
+        if cell.photo is None or cell.layer is None or error is None:
+            return record | {"match": None}
+        null = self.nulls.of(cell.layer, cell.control)
+        before = record.get("match")
+        falling = before["falling"] if before else still_falling(self.folder.losses(cell.id))
+        return record | {"match": None if null is None else null.match(error, falling)}
+
+    def _row_match(self, layer: str, prior: str, records: list[Record]) -> dict[str, Any] | None:
+        """A row's match is that of the error which nine in ten of its runs are not above.
+
+        Its loss was falling where that of most of the runs was which are not matched (of all, where all are).
+        """
+        null = self.nulls.of(layer)
+        runs = [record for record in records if record["match"]]
+        if null is None or not runs:
+            return None
+        errors = sorted(run["feature_error"] for run in runs)
+        error = errors[math.ceil(0.9 * len(errors)) - 1]
+        unmatched = [run["match"] for run in runs if not run["match"]["enough"]]
+        ends = [match["falling"] for match in unmatched or [run["match"] for run in runs]]
+        known = [falling for falling in ends if falling is not None]
+        match = null.match(error, 2 * sum(known) >= len(known) if known else None)
+        match |= {"error": error, "runs": len(runs), "matched": len(runs) - len(unmatched)}
+        return match | {"command": None if match["enough"] else self._going_on(layer, prior, runs)}
+
+    def _going_on(self, layer: str, prior: str, runs: list[Record]) -> str:
+        """The command that asks for a row again and goes on where it ended too soon."""
+        steps = next(cell.steps for cell in self.cells if (cell.layer, cell.prior.name) == (layer, prior))
+        if any(run["stopped"] != "until" for run in runs):
+            steps = min(MORE * steps, MOST_STEPS)
+        row = self.request.only(layer=(layer,), prior=(prior,), classes=(), unit=(), controls=False)
+        return row.only(steps=steps, until=None, patience=None).command()
 
     def _measure(self, row: dict[str, Any], records: list[Record], control: str | None) -> None:
         """Fill in what is measured over the records of a row, or over its controls."""
@@ -151,6 +202,7 @@ class Summary:
             if evidence is not None:
                 row["controls"][control] = measure_row(evidence)[0]
             return
+        row["match"] = self._row_match(row["layer"], row["prior"], records)
         row["measures"], row["spread"] = _mean_over_runs([r for r in records if r["error"] is None])
         if evidence is not None:
             measures, spread = measure_row(evidence)
@@ -161,6 +213,8 @@ class Summary:
             if len(evidence.originals) > 1:
                 row["controls"]["another photo"] = measure_row(evidence.of_another_photo())[0]
         row["reading"] = reading(row["measures"])
+        if row["match"] is not None and not row["match"]["enough"]:
+            row["reading"] = unreadable(row["match"])
 
     def _evidence(self, layer: str, records: list[Record]) -> RowEvidence | None:
         """All inversions of a row, read back from their files so that a resumed run sees the same."""

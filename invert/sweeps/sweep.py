@@ -22,12 +22,14 @@ from invert.engine.devices import choose_device, choose_precision
 from invert.engine.optimise import Optimisation, Step, Stopped
 from invert.errors import RequestError, one_line
 from invert.files import WriteError, json_bytes, slug
+from invert.measures.matched import still_falling
 from invert.objectives import ClassLogOdds
 from invert.settings import as_json
 from invert.subjects import Subject, load
 from invert.subjects.attribution import evidence_map, overlay
 from invert.sweeps.cells import Cell, choose_photos, groups, plan
 from invert.sweeps.folder import Folder
+from invert.sweeps.nulls import Nulls
 from invert.sweeps.photo_scores import PhotoScores
 from invert.sweeps.request import Request, differences
 from invert.sweeps.summary import Record, Summary, top5
@@ -107,7 +109,10 @@ class Sweep:
         try:
             self._check_made_by_this(folder, resume)
             folder.tidy()
-            self.summary = Summary(self.request, self.subject, self.judge, self.photos, self.cells, folder)
+            self.nulls = Nulls(self.subject, self.untrained, self.photos, self.request.photos, folder)
+            self.summary = Summary(
+                self.request, self.subject, self.judge, self.photos, self.cells, folder, self.nulls
+            )
             try:
                 yield from self._run_missing(folder)
             finally:
@@ -228,11 +233,20 @@ class Sweep:
             folder.write_trace(cell.id, came_back.loss, came_back.penalty)
             self._write_evidence(folder, subject, cell, came_back.image)
             photos = self.scores.of(cell.objective, folder) if self.scores else None
-            return self._record(cell, came_back, subject) | {"photos": photos}
+            told = {"match": self._match(cell, came_back), "photos": photos}
+            return self._record(cell, came_back, subject) | told
         except (WriteError, torch.OutOfMemoryError):
             raise
         except Exception as error:
             return self._record(cell, None, error=one_line(error))
+
+    def _match(self, cell: Cell, result: Result) -> dict[str, Any] | None:
+        """How small the feature error is for its layer; None where no features were matched."""
+        if cell.photo is None or cell.layer is None or result.feature_error is None:
+            return None
+        null = self.nulls.of(cell.layer, cell.control)
+        falling = result.stopped != "plateau" and still_falling(result.loss.tolist())
+        return None if null is None else null.match(result.feature_error, falling)
 
     def _write_evidence(self, folder: Folder, subject: Subject, cell: Cell, image: Tensor) -> None:
         """Where the layer's evidence for the photo's class lies, in the photo and in the inversion."""
@@ -273,6 +287,7 @@ class Sweep:
             "precision": self.request.precision,
             "parameters": None,
             "feature_error": None,
+            "match": None,
             "measures": {},
             "top5": None,
             "photos": None,
@@ -328,9 +343,8 @@ def _photo_scores(request: Request, subject: Subject, cells: list[Cell]) -> Phot
     if request.photos is None:
         return None
     targets = [cell.objective for cell in cells if cell.target is not None]
-    if not targets:
-        raise RequestError("--photos needs --class or --unit: it shows what photos drive them")
-    return PhotoScores(subject, request.photos, targets)
+    scores = PhotoScores(subject, request.photos, targets)
+    return scores if targets else None  # the photos then are what feature errors are small against
 
 
 def _snapshot_steps(steps: int) -> list[int]:
