@@ -145,7 +145,7 @@ def test_too_short_a_trace_tells_nothing() -> None:
 
 
 def nulls(subject: Subject, folder: Path, photos: list[Photo], directory: str | None = None) -> Nulls:
-    return Nulls(subject, None, photos, directory, Folder(folder))
+    return Nulls(subject, lambda: subject, photos, directory, Folder(folder))
 
 
 def photos_of(folder: Path, count: int, seed: int = 0) -> Path:
@@ -169,7 +169,7 @@ def test_photos_where_there_are_enough_else_those_of_photos_else_crops(
     request = Request(model=own_network, image=(str(photos_of(tmp_path / "own", own)),))
     subject = load(own_network, "random")
     other = None if directory is None else str(photos_of(tmp_path / "other", directory, 1))
-    null = nulls(subject, tmp_path / "out", choose_photos(request, subject), other).of("relu")
+    null = nulls(subject, tmp_path / "out", choose_photos(request, subject.image), other).of("relu")
     assert null is not None and (null.of, null.pictures) == (of, pictures)
     if of == "photos":
         assert len(null.errors) == pictures * (pictures - 1) // 2
@@ -180,7 +180,7 @@ def test_crops_of_one_photo_do_not_overlap(own_network: str, tmp_path: Path) -> 
     across = torch.linspace(0, 1, 300).expand(300, 300)
     invert.images.save_png(torch.stack([across, across.T, 0 * across]), tmp_path / "where.png")
     subject = load(own_network, "random")
-    photo = choose_photos(Request(model=own_network, image=(str(tmp_path / "where.png"),)), subject)
+    photo = choose_photos(Request(model=own_network, image=(str(tmp_path / "where.png"),)), subject.image)
     made = nulls(subject, tmp_path / "out", photo)
     of, pictures, pairs = made._chosen()
     assert of == "crops" and 100 <= len(pairs) < 780
@@ -191,7 +191,7 @@ def test_crops_of_one_photo_do_not_overlap(own_network: str, tmp_path: Path) -> 
 def test_a_picture_without_anything_in_it_has_no_null(own_network: str, tmp_path: Path) -> None:
     Image.new("RGB", (60, 60), "gray").save(tmp_path / "flat.png")
     subject = load(own_network, "random")
-    flat = choose_photos(Request(model=own_network, image=(str(tmp_path / "flat.png"),)), subject)
+    flat = choose_photos(Request(model=own_network, image=(str(tmp_path / "flat.png"),)), subject.image)
     assert nulls(subject, tmp_path / "out", flat).of("relu") is None
 
 
@@ -199,7 +199,7 @@ def test_it_is_computed_once_and_read_back(
     own_network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject = load(own_network, "random")
-    photo = choose_photos(Request(model=own_network, layer=("conv",)), subject)
+    photo = choose_photos(Request(model=own_network, layer=("conv",)), subject.image)
     first = nulls(subject, tmp_path / "out", photo)
     made = first.of("relu")
     first.folder.close()
@@ -227,7 +227,7 @@ def squeezenet(shared: Path) -> Subject:
 
 @pytest.fixture(scope="module")
 def real(squeezenet: Subject, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Null]:
-    photo = choose_photos(Request(model="squeezenet1_1", layer=LAYERS), squeezenet)
+    photo = choose_photos(Request(model="squeezenet1_1", layer=LAYERS), squeezenet.image)
     made = nulls(squeezenet, tmp_path_factory.mktemp("real"), photo)
     return {layer: null for layer in LAYERS if (null := made.of(layer)) is not None}
 

@@ -20,7 +20,8 @@ from invert.cli.progress import show
 from invert.errors import RequestError
 from invert.files import slug
 from invert.sweeps.request import Request
-from invert.sweeps.sweep import CellFinished, Sweep
+from invert.sweeps.sweep import Sweep
+from invert.sweeps.worker import CellFinished
 
 STATUS = {"done": 0, "failed": 1, "interrupted": 130}
 
@@ -51,9 +52,6 @@ def invert(words: list[str]) -> int:
         views=options.views,
         **prior_and_work(options),
     )
-    unused = set(request.settings) - set(request.prior)
-    if unused:
-        raise RequestError(f"--set names the prior {min(unused)!r}, which --prior does not")
     out = folders.pop() if folders else _default_out(request.model)
     return carry_out(
         request, out, bool(options.resume), options.quiet, options.json, options.open, options.figure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from itertools import combinations
 from typing import Any
@@ -39,7 +39,7 @@ class Nulls:
     def __init__(
         self,
         subject: Subject,
-        untrained: Subject | None,
+        untrained: Callable[[], Subject],
         pictures: Sequence[Photo],
         directory: str | None,
         folder: Folder,
@@ -60,8 +60,8 @@ class Nulls:
         return {layer: _described(null) for layer in layers if (null := self.of(layer)) is not None}
 
     def _read_or_made(self, layer: str, control: str | None) -> Null | None:
-        subject = self.untrained if control and self.untrained is not None else self.subject
         try:
+            subject = self.untrained() if control else self.subject
             of, pictures, pairs = self._chosen()
             made_from = sha256(f"{subject.sha256} {layer} {digest(pictures)} {pairs}".encode()).hexdigest()
             known = self.folder.nulls()

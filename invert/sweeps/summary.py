@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import platform
-import sys
+from dataclasses import replace
 from datetime import datetime, timezone
-from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -23,11 +21,11 @@ from invert.measures.reading import reading
 from invert.protocols import MOST_STEPS
 from invert.subjects import Subject
 from invert.sweeps.cells import RANDOM_WEIGHTS, Cell, Photo
+from invert.sweeps.describe import describe_subject, tool, top5
 from invert.sweeps.folder import SCHEMA, Folder
 from invert.sweeps.nulls import Nulls
 from invert.sweeps.request import Request
-
-Record = dict[str, Any]
+from invert.sweeps.worker import Record
 
 MORE = 4
 """How many times as many steps the command asks for that goes on with a row."""
@@ -52,7 +50,7 @@ class Summary:
         self.request, self.subject, self.judge = request, subject, judge
         self.pictures, self.cells, self.folder, self.nulls = pictures, cells, folder, nulls
         self.records = {
-            cell.id: self._matched(record, cell)
+            cell.id: self.matched(cell, record)
             for cell in cells
             if (record := folder.record(cell.id)) is not None
         }
@@ -84,7 +82,7 @@ class Summary:
             "controls": [],
             "layers": [],
         }
-        for layer, prior in dict.fromkeys((c.layer, c.prior.name) for c in cells if c.photo):
+        for layer, prior in dict.fromkeys((c.layer, c.prior) for c in cells if c.photo):
             assert layer is not None
             self._complete(layer, prior, None)
         self._write()
@@ -93,8 +91,17 @@ class Summary:
         """Take a record in, and the row that it completes."""
         self.records[cell.id] = record
         if cell.layer is not None and cell.photo:
-            self._complete(cell.layer, cell.prior.name, cell.control)
+            self._complete(cell.layer, cell.prior, cell.control)
         self._write()
+
+    def matched(self, cell: Cell, record: Record) -> Record:
+        """A record with how small its feature error is for its layer."""
+        error = record["feature_error"]
+        if cell.photo is None or cell.layer is None or error is None:
+            return record | {"match": None}
+        null = self.nulls.of(cell.layer, cell.control)
+        falling = record["stopped"] != "plateau" and still_falling(self.folder.losses(cell.id))
+        return record | {"match": None if null is None else null.match(error, falling)}
 
     def finish(self) -> None:
         """Say how it ended, as far as it came."""
@@ -115,14 +122,14 @@ class Summary:
             self.content[part] = [self.records[cell.id] for cell in cells if cell.id in self.records]
         begun = (cell.layer for cell in self.cells if cell.photo and cell.id in self.records)
         self.content["nulls"] = self.nulls.as_json(dict.fromkeys(layer for layer in begun if layer))
-        keys = dict.fromkeys((cell.layer, cell.prior.name) for cell in self.cells)
+        keys = dict.fromkeys((cell.layer, cell.prior) for cell in self.cells)
         self.content["layers"] = [self._rows[key] for key in keys if key in self._rows]
         self.folder.write_report(self.content)
 
     def _complete(self, layer: str, prior: str, control: str | None) -> None:
         """Measure a row once all its runs are there, or the controls of a row that is measured."""
         wanted = (layer, prior, control)
-        ids = [c.id for c in self.cells if c.photo and (c.layer, c.prior.name, c.control) == wanted]
+        ids = [c.id for c in self.cells if c.photo and (c.layer, c.prior, c.control) == wanted]
         if not ids or not all(i in self.records for i in ids):
             return
         if control is None:
@@ -159,16 +166,6 @@ class Summary:
             "error": None,
         }
 
-    def _matched(self, record: Record, cell: Cell) -> Record:
-        """A record that is read back, its match against the null distribution as it is now."""
-        error = record["feature_error"]
-        if cell.photo is None or cell.layer is None or error is None:
-            return record | {"match": None}
-        null = self.nulls.of(cell.layer, cell.control)
-        before = record.get("match")
-        falling = before["falling"] if before else still_falling(self.folder.losses(cell.id))
-        return record | {"match": None if null is None else null.match(error, falling)}
-
     def _row_match(self, layer: str, prior: str, records: list[Record]) -> dict[str, Any] | None:
         """A row's match is that of the error which nine in ten of its runs are not above.
 
@@ -189,11 +186,19 @@ class Summary:
 
     def _going_on(self, layer: str, prior: str, runs: list[Record]) -> str:
         """The command that asks for a row again and goes on where it ended too soon."""
-        steps = next(cell.steps for cell in self.cells if (cell.layer, cell.prior.name) == (layer, prior))
+        steps: int = runs[0]["settings"]["steps"] if self.request.steps is None else self.request.steps
         if any(run["stopped"] != "until" for run in runs):
             steps = min(MORE * steps, MOST_STEPS)
-        row = self.request.only(layer=(layer,), prior=(prior,), classes=(), unit=(), controls=False)
-        return row.only(steps=steps, until=None, patience=None).command()
+        settings = {name: value for name, value in self.request.settings.items() if name == prior}
+        row: dict[str, Any] = {
+            "layer": (layer,),
+            "prior": (prior,),
+            "settings": settings,
+            "classes": (),
+            "unit": (),
+        }
+        again = replace(self.request, **row, controls=False, steps=steps, until=None, patience=None)
+        return again.command()
 
     def _measure(self, row: dict[str, Any], records: list[Record], control: str | None) -> None:
         """Fill in what is measured over the records of a row, or over its controls."""
@@ -241,39 +246,6 @@ class Summary:
         with Image.open(self.folder.out / file) as picture:
             pixels: Tensor = to_tensor(picture)
         return pixels
-
-
-def top5(subject: Subject, image: Tensor) -> list[dict[str, Any]] | None:
-    """The five most probable classes for an image `(1, C, H, W)`; None where the network says none."""
-    if subject.classes is None:
-        return None
-    best = subject.top(image, 5)[0]
-    if not all(math.isfinite(probability) for _, _, probability in best):
-        return None
-    return [{"index": i, "name": name, "probability": p} for i, name, p in best]
-
-
-def describe_subject(subject: Subject, model: str) -> dict[str, Any]:
-    """A network in `report.json`: its name, its weights and their digest, and the input it takes."""
-    return {
-        "model": model,
-        "weights": subject.weights,
-        "sha256": subject.sha256,
-        "input": {"shape": list(subject.input_shape), "mean": list(subject.mean), "std": list(subject.std)},
-        "classes": len(subject.classes) if subject.classes else None,
-    }
-
-
-def tool() -> dict[str, str]:
-    """The versions that a result depends on."""
-    packages = ("torch", "torchvision", "timm")
-    return {
-        "name": "invert",
-        "version": version("invert"),
-        "python": platform.python_version(),
-        **{package: version(package) for package in packages},
-        "platform": f"{sys.platform}-{platform.machine()}",
-    }
 
 
 def _mean_over_runs(records: list[Record]) -> tuple[dict[str, float | None], dict[str, float | None]]:
