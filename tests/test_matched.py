@@ -30,8 +30,8 @@ NULL = Null(tuple(0.5 + n / 100 for n in range(101)), "photos", 15)
 
 def enough(error: float, null: Null = NULL) -> bool:
     match = null.match(error, None)
-    assert match["enough"] == (error <= null.enough)
-    return bool(match["enough"])
+    assert match.enough == (error <= null.enough)
+    return match.enough
 
 
 # --- an error among the errors between unlike pictures ---------------------------------------------
@@ -56,7 +56,7 @@ def test_n_pairs_tell_of_no_less_than_one_in_n() -> None:
 
 def test_few_pairs_cannot_say_that_an_error_is_small() -> None:
     """Ten pairs tell of no less than one in eleven, which is more than 5 %."""
-    assert not Null((1.0,) * 10, "photos", 5).match(0.001, None)["enough"]
+    assert not Null((1.0,) * 10, "photos", 5).match(0.001, None).enough
 
 
 def test_where_unlike_pictures_can_be_as_near_ten_decibels_are_not_enough() -> None:
@@ -81,7 +81,7 @@ def test_words_say_as_much_as_the_pairs() -> None:
     ],
 )  # fmt: skip
 def test_a_row_that_is_not_matched_says_how_far_it_is(error: float, falling: bool | None, words: str) -> None:
-    sentence = unreadable(NULL.match(error, falling) | {"error": error})
+    sentence = unreadable(NULL.row_match([error], [NULL.match(error, falling)]))
     assert sentence.startswith("not matched well enough to be read: its ") and words in sentence
 
 

@@ -13,10 +13,12 @@ import invert_reports
 from invert.cli.arguments import Parser, add_prior_options, add_work_options, names, parser, prior_and_work
 from invert.cli.invert import carry_out
 from invert.errors import RequestError
-from invert.files import read_json, write_json
+from invert.files import write_json
+from invert.report import read_report
 from invert.sweeps.compare import Threshold
 from invert.sweeps.compare import compare as compared
 from invert.sweeps.request import Request
+from invert.typed_json import to_json
 
 SHOWN = (
     "feature_error",
@@ -95,9 +97,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _report(folder: Path) -> dict[str, Any]:
-    report = read_json(folder / "report.json")
-    if report is None:
-        raise RequestError(f"{folder} holds no readable report.json: name a folder that `invert` wrote")
+    report: dict[str, Any] = to_json(read_report(folder))
     return report
 
 

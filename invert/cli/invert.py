@@ -19,9 +19,11 @@ from invert.cli.arguments import invert_parser, prior_and_work
 from invert.cli.progress import show
 from invert.errors import RequestError
 from invert.files import slug
+from invert.report import LayerRow
 from invert.sweeps.request import Request
 from invert.sweeps.sweep import Sweep
 from invert.sweeps.worker import CellFinished
+from invert.typed_json import to_json
 
 STATUS = {"done": 0, "failed": 1, "interrupted": 130}
 
@@ -80,12 +82,12 @@ def carry_out(
         invert_reports.write_figure(out, figure)
     summary = sweep.summary.content
     if as_json:
-        print(json.dumps(summary))
+        print(json.dumps(to_json(summary)))
     for name, reason in sweep.summary.failures().items():
         print(f"invert: {name} failed: {reason}", file=sys.stderr)
     if not quiet:
-        _print_unmatched(summary["layers"])
-    if summary["status"] == "interrupted":
+        _print_unmatched(summary.layers)
+    if summary.status == "interrupted":
         print(
             f"invert: interrupted; the same command with {again or f'--resume {out}'} goes on",
             file=sys.stderr,
@@ -93,7 +95,7 @@ def carry_out(
     if open_page:
         webbrowser.open(page.resolve().as_uri())
     print(f"report: {page}", file=sys.stderr if as_json else sys.stdout)
-    return STATUS[summary["status"]]
+    return STATUS[summary.status]
 
 
 def _run(sweep: Sweep, out: Path, resume: bool, quiet: bool) -> Path:
@@ -103,12 +105,12 @@ def _run(sweep: Sweep, out: Path, resume: bool, quiet: bool) -> Path:
     return invert_reports.write_page(out)
 
 
-def _print_unmatched(rows: list[dict[str, Any]]) -> None:
+def _print_unmatched(rows: list[LayerRow]) -> None:
     """The rows that cannot be read yet, and the command that goes on with each."""
     for row in rows:
-        if row["match"] is not None and not row["match"]["enough"]:
-            print(f"invert: {row['layer']} {row['prior']}: {row['reading']}; to go on:", file=sys.stderr)
-            print(f"  {row['match']['command']}", file=sys.stderr)
+        if row.match is not None and not row.match.enough:
+            print(f"invert: {row.layer} {row.prior}: {row.reading}; to go on:", file=sys.stderr)
+            print(f"  {row.match.command}", file=sys.stderr)
 
 
 def _default_out(model: str) -> Path:

@@ -113,10 +113,10 @@ def loss_name(cell: Cell) -> str:
 
 def finished(event: CellFinished) -> str:
     record = event.record
-    if record["error"] is not None:
-        return f"{title(event.cell)}: failed: {record['error']}"
-    error = record["feature_error"]
+    if record.error is not None:
+        return f"{title(event.cell)}: failed: {record.error}"
+    error = record.feature_error
     score = "" if error is None else f"feature error {error:.4g}, "
-    score += f"{told(record['match'])}, " if record["match"] else ""
-    missed = ", did not reach --until" if record["reached"] is False else ""
-    return f"{title(event.cell)}: {score}{record['steps']} steps, {duration(record['seconds'])}{missed}"
+    score += f"{told(record.match)}, " if record.match else ""
+    missed = ", did not reach --until" if record.reached is False else ""
+    return f"{title(event.cell)}: {score}{record.steps} steps, {duration(record.seconds)}{missed}"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from invert.report import Match, RowMatch
 from invert.subjects import Subject
 
 ENOUGH_DB = 10.0
@@ -66,17 +66,25 @@ class Null:
         """10 log₁₀ of the pairs' median error over this error, at most `MOST_DB`."""
         return min(10 * math.log10(self.median / error), MOST_DB) if error > 0 else MOST_DB
 
-    def match(self, error: float, falling: bool | None) -> dict[str, Any]:
-        """What a run or a row says of its match (docs/files.md)."""
+    def match(self, error: float, falling: bool | None) -> Match:
+        """What a run says of its match (docs/files.md)."""
         percentile, snr = self.percentile(error), self.decibels(error)
-        return {
-            "percentile": percentile,
-            "snr_db": snr,
-            "falling": falling,
-            "enough": snr >= ENOUGH_DB and percentile <= ENOUGH_PERCENT,
-            "of": self.of,
-            "pairs": len(self.errors),
-        }
+        enough = snr >= ENOUGH_DB and percentile <= ENOUGH_PERCENT
+        pairs = len(self.errors)
+        return Match(
+            percentile=percentile, snr_db=snr, falling=falling, enough=enough, of=self.of, pairs=pairs
+        )
+
+    def row_match(self, errors: Sequence[float], matches: Sequence[Match]) -> RowMatch:
+        """That of a row: of the error which nine in ten of its runs are not above.
+
+        Its loss was falling where that of most of the runs was which are not matched (of all, where all are).
+        """
+        error = sorted(errors)[math.ceil(0.9 * len(errors)) - 1]
+        unmatched = [match for match in matches if not match.enough]
+        known = [match.falling for match in unmatched or matches if match.falling is not None]
+        own = self.match(error, 2 * sum(known) >= len(known) if known else None)
+        return RowMatch(**vars(own), error=error, runs=len(errors), matched=len(errors) - len(unmatched))
 
 
 def errors_between(
@@ -123,23 +131,20 @@ def still_falling(loss: Sequence[float]) -> bool | None:
     return median(slopes) * BLOCKS <= math.log(1 - FALL) and fell >= AGREEMENT * len(slopes)
 
 
-def told(match: Mapping[str, Any]) -> str:
+def told(match: Match) -> str:
     """A match in words: `smaller than 100 % of 780 pairs of unlike crops, 22 dB`."""
-    pairs = match["pairs"]
-    above = pairs + 1 - round(match["percentile"] * (pairs + 1) / 100)
-    share = 100 * above / pairs
-    whole = math.floor(share)  # not 100 % where one pair is as near
-    return f"smaller than {whole} % of {pairs} pairs of unlike {match['of']}, {match['snr_db']:.0f} dB"
+    above = match.pairs + 1 - round(match.percentile * (match.pairs + 1) / 100)
+    whole = 100 * above // match.pairs  # not 100 % where one pair is as near
+    return f"smaller than {whole} % of {match.pairs} pairs of unlike {match.of}, {match.snr_db:.0f} dB"
 
 
-def unreadable(match: Mapping[str, Any]) -> str:
+def unreadable(match: RowMatch) -> str:
     """The sentence of a row that is not matched well enough to be read, instead of what it keeps."""
-    error, snr = match["error"], match["snr_db"]
-    where = f"{snr:.1f} dB below" if snr >= 0.05 else "no nearer than"
-    told = (
-        f"not matched well enough to be read: its feature error {error:.2g} is {where} that between "
-        f"unlike {match['of']} ({ENOUGH_DB:.0f} dB would do)"
+    near = f"{match.snr_db:.1f} dB below" if match.snr_db >= 0.05 else "no nearer than"
+    sentence = (
+        f"not matched well enough to be read: its feature error {match.error:.2g} is {near} that between "
+        f"unlike {match.of} ({ENOUGH_DB:.0f} dB would do)"
     )
-    if match["falling"] is None:
-        return told
-    return told + (", and was still falling" if match["falling"] else ", and had stopped falling")
+    if match.falling is None:
+        return sentence
+    return sentence + (", and was still falling" if match.falling else ", and had stopped falling")

@@ -18,8 +18,8 @@ from torch import Tensor
 from invert import images
 from invert.errors import RequestError
 from invert.files import WriteError, json_bytes, leftover_of, read_json, write_whole
-
-SCHEMA = 1
+from invert.report import REPORT, Record, Report
+from invert.typed_json import load_object, read_as, to_json
 
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 WRITTEN = re.compile(
@@ -60,7 +60,7 @@ class Folder:
         Raises `RequestError` where the folder holds a report that no request says the origin of.
         """
         request = read_json(self.out / "request.json")
-        if request is None and any((self.out / name).exists() for name in ("report.json", "runs")):
+        if request is None and any((self.out / name).exists() for name in (REPORT, "runs")):
             raise RequestError(
                 f"{self.out} holds a report and no request.json that made it: choose another --out"
             )
@@ -70,15 +70,19 @@ class Folder:
         """The first file of a folder to be written."""
         self.write("request.json", json_bytes(request))
 
-    def write_report(self, report: Mapping[str, Any]) -> None:
-        self.write("report.json", json_bytes(report))
+    def write_report(self, report: Report) -> None:
+        self.write(REPORT, json_bytes(to_json(report)))
 
-    def record(self, run_id: str) -> dict[str, Any] | None:
-        """The record of a run, or None where it has none, or one whose picture is gone."""
-        record = read_json(self.out / "runs" / run_id / "record.json")
-        if record is None or record.get("id") != run_id:
+    def record(self, run_id: str) -> Record | None:
+        """The record of a run, or None where it has none that can be read, or one whose picture is gone."""
+        file = self.out / "runs" / run_id / "record.json"
+        try:
+            record = read_as(Record, file, load_object(file))
+        except RequestError:
             return None
-        image = record["files"]["image"]
+        if record.id != run_id:
+            return None
+        image = record.files.image
         return record if image is None or (self.out / image).is_file() else None
 
     def nulls(self) -> dict[str, Any]:
@@ -88,14 +92,15 @@ class Folder:
     def write_nulls(self, nulls: Mapping[str, Any]) -> None:
         self.write("nulls.json", json_bytes(nulls, indent=None))
 
-    def write_record(self, record: Mapping[str, Any]) -> None:
+    def write_record(self, record: Record) -> None:
         """The last file of a run to be written."""
-        self.write(f"runs/{record['id']}/record.json", json_bytes(record))
+        self.write(f"runs/{record.id}/record.json", json_bytes(to_json(record)))
 
     def losses(self, run_id: str) -> list[float]:
         """The loss of each step of a run, as its trace tells it."""
         trace = read_json(self.out / "runs" / run_id / "trace.json") or {}
-        return [value for value in trace.get("loss") or [] if isinstance(value, (int, float))]
+        losses = trace.get("loss")
+        return [v for v in losses if isinstance(v, int | float)] if isinstance(losses, list) else []
 
     def write_image(self, path: str, image: Tensor) -> str:
         """Save one image `(1, C, H, W)` in [0, 1] as 8-bit PNG under OUT; gives back `path`."""

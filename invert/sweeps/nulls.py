@@ -15,6 +15,7 @@ from invert import images, photos
 from invert.errors import RequestError, one_line
 from invert.files import WriteError, digest
 from invert.measures.matched import Null, errors_between
+from invert.report import NullErrors
 from invert.subjects import Subject
 from invert.sweeps.cells import Photo
 from invert.sweeps.folder import Folder
@@ -55,7 +56,7 @@ class Nulls:
             self._known[layer, control] = self._read_or_made(layer, control)
         return self._known[layer, control]
 
-    def as_json(self, layers: Iterable[str]) -> dict[str, Any]:
+    def described(self, layers: Iterable[str]) -> dict[str, NullErrors]:
         """What `report.json` says of the null distributions, by layer."""
         return {layer: _described(null) for layer in layers if (null := self.of(layer)) is not None}
 
@@ -144,12 +145,12 @@ def _read(entry: Any) -> Null | None:
     return null if sound else None
 
 
-def _described(null: Null) -> dict[str, Any]:
-    return {
-        "of": null.of,
-        "pictures": null.pictures,
-        "pairs": len(null.errors),
-        "least": null.errors[0],
-        "median": null.median,
-        "enough": null.enough,
-    }
+def _described(null: Null) -> NullErrors:
+    return NullErrors(
+        of=null.of,
+        pictures=null.pictures,
+        pairs=len(null.errors),
+        least=null.errors[0],
+        median=null.median,
+        enough=null.enough,
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -19,13 +18,13 @@ from invert.measures.decomposition import kept_map
 from invert.measures.matched import still_falling, unreadable
 from invert.measures.reading import reading
 from invert.protocols import MOST_STEPS
+from invert.report import LayerRow, Numbers, Record, Report, ReportedMeasure, ReportedPhoto, RowMatch
 from invert.subjects import Subject
 from invert.sweeps.cells import RANDOM_WEIGHTS, Cell, Photo
 from invert.sweeps.describe import describe_subject, tool, top5
-from invert.sweeps.folder import SCHEMA, Folder
+from invert.sweeps.folder import Folder
 from invert.sweeps.nulls import Nulls
 from invert.sweeps.request import Request
-from invert.sweeps.worker import Record
 
 MORE = 4
 """How many times as many steps the command asks for that goes on with a row."""
@@ -54,34 +53,29 @@ class Summary:
             for cell in cells
             if (record := folder.record(cell.id)) is not None
         }
-        self._rows: dict[tuple[str, str], dict[str, Any]] = {}
+        self._rows: dict[tuple[str, str], LayerRow] = {}
         for photo in pictures:
             folder.write_image(f"images/{photo.id}.png", photo.pixels)
-        self.content: dict[str, Any] = {
-            "schema": SCHEMA,
-            "tool": tool(),
-            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "status": "running",
-            "command": request.command(),
-            "request": request.as_json(),
-            "subject": describe_subject(subject, request.model),
-            "judge": None if judge is None else describe_subject(judge, request.judge or ""),
-            "images": [
-                {
-                    "id": photo.id,
-                    "name": photo.name,
-                    "sha256": digest(photo.pixels),
-                    "file": f"images/{photo.id}.png",
-                    "top5": top5(subject, photo.pixels),
-                }
+        self.content = Report(
+            tool=tool(),
+            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            status="running",
+            command=request.command(),
+            request=request.as_json(),
+            subject=describe_subject(subject, request.model),
+            judge=None if judge is None else describe_subject(judge, request.judge or ""),
+            images=[
+                ReportedPhoto(
+                    id=photo.id,
+                    name=photo.name,
+                    sha256=digest(photo.pixels),
+                    file=f"images/{photo.id}.png",
+                    top5=top5(subject, photo.pixels),
+                )
                 for photo in pictures
             ],
-            "measures": describe(),
-            "nulls": {},
-            "runs": [],
-            "controls": [],
-            "layers": [],
-        }
+            measures={name: ReportedMeasure(**known) for name, known in describe().items()},
+        )
         for layer, prior in dict.fromkeys((c.layer, c.prior) for c in cells if c.photo):
             assert layer is not None
             self._complete(layer, prior, None)
@@ -96,35 +90,38 @@ class Summary:
 
     def matched(self, cell: Cell, record: Record) -> Record:
         """A record with how small its feature error is for its layer."""
-        error = record["feature_error"]
+        error = record.feature_error
         if cell.photo is None or cell.layer is None or error is None:
-            return record | {"match": None}
+            return replace(record, match=None)
         null = self.nulls.of(cell.layer, cell.control)
-        falling = record["stopped"] != "plateau" and still_falling(self.folder.losses(cell.id))
-        return record | {"match": None if null is None else null.match(error, falling)}
+        falling = record.stopped != "plateau" and still_falling(self.folder.losses(cell.id))
+        return replace(record, match=None if null is None else null.match(error, falling))
 
     def finish(self) -> None:
         """Say how it ended, as far as it came."""
-        reached = [self.records.get(cell.id, {}).get("stopped", "interrupted") for cell in self.cells]
-        unfinished = "interrupted" in reached
-        self.content["status"] = "interrupted" if unfinished else "failed" if self.failures() else "done"
+        records = [self.records.get(cell.id) for cell in self.cells]
+        unfinished = any(record is None or record.stopped == "interrupted" for record in records)
+        self.content.status = "interrupted" if unfinished else "failed" if self.failures() else "done"
         self._write()
 
     def failures(self) -> dict[str, str]:
         """What failed, and why: runs by their id, and rows that could not be measured."""
-        rows = {f"{row['layer']} {row['prior']}": row["error"] for row in self._rows.values()}
-        failed = {i: record["error"] for i, record in self.records.items()} | rows
+        rows = {f"{row.layer} {row.prior}": row.error for row in self._rows.values()}
+        failed = {i: record.error for i, record in self.records.items()} | rows
         return {name: error for name, error in failed.items() if error is not None}
 
     def _write(self) -> None:
-        for part, control in (("runs", None), ("controls", RANDOM_WEIGHTS)):
-            cells = [cell for cell in self.cells if cell.control == control]
-            self.content[part] = [self.records[cell.id] for cell in cells if cell.id in self.records]
+        self.content.runs = self._records_of(None)
+        self.content.controls = self._records_of(RANDOM_WEIGHTS)
         begun = (cell.layer for cell in self.cells if cell.photo and cell.id in self.records)
-        self.content["nulls"] = self.nulls.as_json(dict.fromkeys(layer for layer in begun if layer))
+        self.content.nulls = self.nulls.described(dict.fromkeys(layer for layer in begun if layer))
         keys = dict.fromkeys((cell.layer, cell.prior) for cell in self.cells)
-        self.content["layers"] = [self._rows[key] for key in keys if key in self._rows]
+        self.content.layers = [self._rows[key] for key in keys if key in self._rows]
         self.folder.write_report(self.content)
+
+    def _records_of(self, control: str | None) -> list[Record]:
+        cells = [cell for cell in self.cells if cell.control == control]
+        return [self.records[cell.id] for cell in cells if cell.id in self.records]
 
     def _complete(self, layer: str, prior: str, control: str | None) -> None:
         """Measure a row once all its runs are there, or the controls of a row that is measured."""
@@ -140,99 +137,74 @@ class Summary:
         try:
             self._measure(row, [self.records[i] for i in ids], control)
         except Exception as error:  # the measures may be a plug-in's, and memory may be short
-            row["error"] = one_line(error)
+            row.error = one_line(error)
         if control is None:
             self._complete(layer, prior, RANDOM_WEIGHTS)
 
-    def _row(self, layer: str, prior: str, ids: list[str]) -> dict[str, Any]:
+    def _row(self, layer: str, prior: str, ids: list[str]) -> LayerRow:
         info = self.subject.layer(layer)
-        return {
-            "layer": layer,
-            "prior": prior,
-            "depth": self.subject.layers.index(info),
-            "aliases": list(info.aliases),
-            "type": info.kind,
-            "shape": list(info.shape),
-            "share": info.share,
-            "runs": ids,
-            "photos": 0,
-            "seeds": len(self.request.seeds),
-            "tiles": None,
-            "controls": {},
-            "measures": {},
-            "spread": {},
-            "match": None,
-            "reading": None,
-            "error": None,
-        }
+        return LayerRow(
+            layer=layer,
+            prior=prior,
+            depth=self.subject.layers.index(info),
+            aliases=list(info.aliases),
+            type=info.kind,
+            shape=list(info.shape),
+            share=info.share,
+            runs=ids,
+            seeds=len(self.request.seeds),
+        )
 
-    def _row_match(self, layer: str, prior: str, records: list[Record]) -> dict[str, Any] | None:
-        """A row's match is that of the error which nine in ten of its runs are not above.
-
-        Its loss was falling where that of most of the runs was which are not matched (of all, where all are).
-        """
-        null = self.nulls.of(layer)
-        runs = [record for record in records if record["match"]]
-        if null is None or not runs:
+    def _row_match(self, row: LayerRow, records: list[Record]) -> RowMatch | None:
+        null = self.nulls.of(row.layer)
+        told = [(r.feature_error, r.match) for r in records if r.match and r.feature_error is not None]
+        if null is None or not told:
             return None
-        errors = sorted(run["feature_error"] for run in runs)
-        error = errors[math.ceil(0.9 * len(errors)) - 1]
-        unmatched = [run["match"] for run in runs if not run["match"]["enough"]]
-        ends = [match["falling"] for match in unmatched or [run["match"] for run in runs]]
-        known = [falling for falling in ends if falling is not None]
-        match = null.match(error, 2 * sum(known) >= len(known) if known else None)
-        match |= {"error": error, "runs": len(runs), "matched": len(runs) - len(unmatched)}
-        return match | {"command": None if match["enough"] else self._going_on(layer, prior, runs)}
+        match = null.row_match([error for error, _ in told], [match for _, match in told])
+        match.command = None if match.enough else self._going_on(row, records)
+        return match
 
-    def _going_on(self, layer: str, prior: str, runs: list[Record]) -> str:
+    def _going_on(self, row: LayerRow, runs: list[Record]) -> str:
         """The command that asks for a row again and goes on where it ended too soon."""
-        steps: int = runs[0]["settings"]["steps"] if self.request.steps is None else self.request.steps
-        if any(run["stopped"] != "until" for run in runs):
+        steps: int = self.request.steps or runs[0].settings["steps"]
+        if any(run.stopped != "until" for run in runs):
             steps = min(MORE * steps, MOST_STEPS)
-        settings = {name: value for name, value in self.request.settings.items() if name == prior}
-        row: dict[str, Any] = {
-            "layer": (layer,),
-            "prior": (prior,),
-            "settings": settings,
-            "classes": (),
-            "unit": (),
-        }
-        again = replace(self.request, **row, controls=False, steps=steps, until=None, patience=None)
-        return again.command()
+        settings = {name: value for name, value in self.request.settings.items() if name == row.prior}
+        asked: dict[str, Any] = {"layer": (row.layer,), "prior": (row.prior,), "settings": settings}
+        asked |= {"classes": (), "unit": (), "controls": False}
+        return replace(self.request, **asked, steps=steps, until=None, patience=None).command()
 
-    def _measure(self, row: dict[str, Any], records: list[Record], control: str | None) -> None:
+    def _measure(self, row: LayerRow, records: list[Record], control: str | None) -> None:
         """Fill in what is measured over the records of a row, or over its controls."""
-        evidence = self._evidence(row["layer"], records)
+        evidence = self._evidence(row.layer, records)
         if control is not None:
             if evidence is not None:
-                row["controls"][control] = measure_row(evidence)[0]
+                row.controls[control] = measure_row(evidence)[0]
             return
-        row["match"] = self._row_match(row["layer"], row["prior"], records)
-        row["measures"], row["spread"] = _mean_over_runs([r for r in records if r["error"] is None])
+        row.match = self._row_match(row, records)
+        row.measures, row.spread = _mean_over_runs([r for r in records if r.error is None])
         if evidence is not None:
             measures, spread = measure_row(evidence)
-            row["measures"] |= measures
-            row["spread"] |= spread
-            row["photos"] = len(evidence.originals)
-            row["tiles"] = kept_map(evidence) if len(self.request.seeds) > 1 else None
+            row.measures |= measures
+            row.spread |= spread
+            row.photos = len(evidence.originals)
+            row.tiles = kept_map(evidence) if len(self.request.seeds) > 1 else None
             if len(evidence.originals) > 1:
-                row["controls"]["another photo"] = measure_row(evidence.of_another_photo())[0]
-        row["reading"] = reading(row["measures"])
-        if row["match"] is not None and not row["match"]["enough"]:
-            row["reading"] = unreadable(row["match"])
+                row.controls["another photo"] = measure_row(evidence.of_another_photo())[0]
+        row.reading = reading(row.measures)
+        if row.match is not None and not row.match.enough:
+            row.reading = unreadable(row.match)
 
     def _evidence(self, layer: str, records: list[Record]) -> RowEvidence | None:
         """All inversions of a row, read back from their files so that a resumed run sees the same."""
         runs = {
-            photo.id: [r for r in records if r["image"] == photo.id and r["error"] is None]
+            photo.id: [r for r in records if r.image == photo.id and r.error is None]
             for photo in self.pictures
         }
         complete = [photo for photo in self.pictures if len(runs[photo.id]) == len(self.request.seeds)]
         if not complete:
             return None
-        inversions = [
-            torch.stack([self._read(run["files"]["image"]) for run in runs[photo.id]]) for photo in complete
-        ]
+        inversions = [torch.stack([self._read(run) for run in runs[photo.id]]) for photo in complete]
         return RowEvidence(
             subject=self.subject,
             layer=layer,
@@ -242,17 +214,18 @@ class Summary:
             judge=self.judge,
         )
 
-    def _read(self, file: str) -> Tensor:
-        with Image.open(self.folder.out / file) as picture:
+    def _read(self, record: Record) -> Tensor:
+        assert record.files.image is not None
+        with Image.open(self.folder.out / record.files.image) as picture:
             pixels: Tensor = to_tensor(picture)
         return pixels
 
 
-def _mean_over_runs(records: list[Record]) -> tuple[dict[str, float | None], dict[str, float | None]]:
-    means: dict[str, float | None] = {}
-    spreads: dict[str, float | None] = {}
-    for name in {name: None for record in records for name in record["measures"]}:
-        values = [v for record in records if (v := record["measures"].get(name)) is not None]
+def _mean_over_runs(records: list[Record]) -> tuple[Numbers, Numbers]:
+    means: Numbers = {}
+    spreads: Numbers = {}
+    for name in {name: None for record in records for name in record.measures}:
+        values = [v for record in records if (v := record.measures.get(name)) is not None]
         means[name] = sum(values) / len(values) if values else None
         spreads[name] = float(torch.tensor(values).std()) if len(values) > 1 else None
     return means, spreads

@@ -17,6 +17,7 @@ from typing import Any
 from invert.engine.devices import choose_device, choose_precision
 from invert.errors import RequestError, one_line
 from invert.files import WriteError, json_bytes
+from invert.report import Record
 from invert.subjects import Subject
 from invert.sweeps.cells import Cell, choose_photos, groups, objective_of, plan
 from invert.sweeps.executors import Executor, InTurn
@@ -32,7 +33,6 @@ from invert.sweeps.worker import (
     Ended,
     File,
     GroupStep,
-    Record,
     Task,
     Worker,
     record_of,
@@ -149,11 +149,11 @@ class Sweep:
 
     def _with_photos(self, event: CellFinished, folder: Folder) -> Record:
         """The record of a cell, with the photos that drive its class or unit."""
-        if self.scores is None or event.cell.target is None or event.record["error"] is not None:
+        if self.scores is None or event.cell.target is None or event.record.error is not None:
             return event.record
         try:
             photos = self.scores.of(objective_of(event.cell, self.subject, None), folder)
-            return event.record | {"photos": photos}
+            return replace(event.record, photos=photos)
         except WriteError:
             raise
         except Exception as error:
@@ -162,7 +162,7 @@ class Sweep:
     def _is_finished(self, cell: Cell) -> bool:
         """A cell that failed or was interrupted is tried again by `--resume`."""
         record = self.summary.records.get(cell.id)
-        return record is not None and record["stopped"] not in (None, "interrupted")
+        return record is not None and record.stopped not in (None, "interrupted")
 
     def _check_made_by_this(self, folder: Folder, resume: bool) -> None:
         asked = json.loads(json_bytes(self.request.as_json() | self._digests()))  # as it will be read back

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from invert.engine.devices import choose_device
 from invert.engine.optimise import Optimisation, Step, Stopped
 from invert.errors import RequestError, one_line
 from invert.files import json_bytes, slug
+from invert.report import EvidenceFiles, Record, RecordFiles, Snapshot, TopClass
 from invert.settings import as_json
 from invert.subjects import Subject, load
 from invert.subjects.attribution import evidence_map, overlay
@@ -30,8 +31,6 @@ from invert.sweeps.request import Request
 
 CHECKPOINT_SECONDS = 30.0
 SNAPSHOTS = 8
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -239,10 +238,11 @@ def _evidence_files(cell: Cell, subject: Subject, photo: Tensor, image: Tensor) 
     if cell.layer is None or subject.classes is None:
         return {}
     class_index = subject.top(photo, 1)[0][0][0]
-    files = {}
-    for path, pixels in zip(_evidence(cell).values(), (photo, image), strict=True):
+    files: dict[str, bytes] = {}
+    wanted = _evidence(cell)
+    for path, pixels in ((wanted.original, photo), (wanted.inversion, image)):
         evidence = evidence_map(subject, cell.layer, pixels, class_index)
-        if evidence is not None:
+        if evidence is not None and path is not None:
             files[path] = images.to_png(overlay(pixels, evidence))
     return files
 
@@ -250,56 +250,48 @@ def _evidence_files(cell: Cell, subject: Subject, photo: Tensor, image: Tensor) 
 def record_of(
     cell: Cell,
     result: Result | None,
-    seen: list[dict[str, Any]] | None = None,
+    seen: list[TopClass] | None = None,
     error: str | None = None,
 ) -> Record:
     """What is kept of a run (docs/files.md); without a result, of one that failed. `seen` is its `top5`."""
     here = f"runs/{cell.id}"
-    record: dict[str, Any] = {
-        "id": cell.id,
+    record = Record(
+        id=cell.id,
         **cell.identity(),
-        "settings": as_json(prior_of(cell)),
-        "views": None,
-        "steps": 0,
-        "seconds": 0.0,
-        "stopped": None,
-        "reached": None,
-        "error": error,
-        "device": str(choose_device(cell.request.device)),
-        "precision": cell.request.precision,
-        "parameters": None,
-        "feature_error": None,
-        "match": None,
-        "measures": {},
-        "top5": seen,
-        "photos": None,
-        "command": cell.request.command(),
-        "files": {"image": None, "trace": None, "record": f"{here}/record.json", "snapshots": []},
-    }
-    if result is not None:
-        record |= {
-            "steps": result.steps,
-            "seconds": round(result.seconds, 3),
-            "stopped": result.stopped,
-            "reached": None if cell.request.until is None else result.stopped == "until",
-            "device": result.device,
-            "precision": result.precision,
-            "parameters": result.parameters,
-            "views": result.views.as_json() if result.views else None,
-            "feature_error": result.feature_error,
-            "measures": result.measures,
-        }
-        record["files"] |= {
-            "image": f"{here}/image.png",
-            "trace": f"{here}/trace.json",
-            "snapshots": [
-                {"step": step, "file": _snapshot(cell, step)}
+        settings=as_json(prior_of(cell)),
+        error=error,
+        device=str(choose_device(cell.request.device)),
+        precision=cell.request.precision,
+        top5=seen,
+        command=cell.request.command(),
+        files=RecordFiles(record=f"{here}/record.json"),
+    )
+    if result is None:
+        return record
+    return replace(
+        record,
+        steps=result.steps,
+        seconds=round(result.seconds, 3),
+        stopped=result.stopped,
+        reached=None if cell.request.until is None else result.stopped == "until",
+        device=result.device,
+        precision=result.precision,
+        parameters=result.parameters,
+        views=result.views.as_json() if result.views else None,
+        feature_error=result.feature_error,
+        measures=result.measures,
+        files=RecordFiles(
+            image=f"{here}/image.png",
+            trace=f"{here}/trace.json",
+            record=f"{here}/record.json",
+            snapshots=[
+                Snapshot(step=step, file=_snapshot(cell, step))
                 for step in _snapshot_steps(cell.request.steps or result.prior.steps)
                 if step <= result.steps
             ],
-            "evidence": None if cell.photo is None else _evidence(cell),
-        }
-    return record
+            evidence=None if cell.photo is None else _evidence(cell),
+        ),
+    )
 
 
 def _trace(loss: Tensor, penalty: Tensor) -> bytes:
@@ -320,11 +312,11 @@ def _snapshot_steps(steps: int) -> list[int]:
     return sorted({max(1, round(steps / 2**k)) for k in range(SNAPSHOTS)})
 
 
-def _evidence(cell: Cell) -> dict[str, str]:
+def _evidence(cell: Cell) -> EvidenceFiles:
     """The evidence maps of a cell; that of the photo is shared by all cells of its layer and network."""
     assert cell.photo is not None and cell.layer is not None
     shared = slug(f"{cell.photo}-{cell.layer}{'-random' if cell.control else ''}")
-    return {"original": f"images/evidence/{shared}.png", "inversion": f"runs/{cell.id}/evidence.png"}
+    return EvidenceFiles(original=f"images/evidence/{shared}.png", inversion=f"runs/{cell.id}/evidence.png")
 
 
 def _snapshot(cell: Cell, step: int) -> str:
