@@ -1,4 +1,4 @@
-"""`invert MODEL …`: the main job."""
+"""A request carried out: progress while it runs, signals, the page, and the last lines."""
 
 from __future__ import annotations
 
@@ -9,16 +9,12 @@ import sys
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import invert_reports
-from invert.cli.arguments import invert_parser, prior_and_work
 from invert.cli.progress import show
-from invert.errors import RequestError
-from invert.files import slug
 from invert.report import LayerRow
 from invert.sweeps.request import Request
 from invert.sweeps.sweep import Sweep
@@ -26,38 +22,6 @@ from invert.sweeps.worker import CellFinished
 from invert.typed_json import to_json
 
 STATUS = {"done": 0, "failed": 1, "interrupted": 130}
-
-
-def invert(words: list[str]) -> int:
-    """Carry out one request; status 0, or 1 where a run failed, or 130 where it was interrupted."""
-    options = invert_parser().parse_args(words)
-    folders = {Path(folder) for folder in (options.out, options.resume) if isinstance(folder, str)}
-    if len(folders) > 1:
-        raise RequestError("--out and --resume name two folders: one of them is enough")
-    if options.resume and not folders:
-        raise RequestError("--resume needs a folder to go on with: --resume DIR")
-    request = Request(
-        model=options.model,
-        layer=options.layer or (() if options.classes or options.unit else ("all",)),
-        classes=options.classes,
-        unit=options.unit,
-        image=tuple(options.image),
-        weights=options.weights,
-        labels=options.labels,
-        size=options.size,
-        mean=options.mean,
-        std=options.std,
-        judge=options.judge,
-        judge_weights=options.judge_weights,
-        controls=options.controls,
-        photos=options.photos,
-        views=options.views,
-        **prior_and_work(options),
-    )
-    out = folders.pop() if folders else _default_out(request.model)
-    return carry_out(
-        request, out, bool(options.resume), options.quiet, options.json, options.open, options.figure
-    )
 
 
 def carry_out(
@@ -111,10 +75,6 @@ def _print_unmatched(rows: list[LayerRow]) -> None:
         if row.match is not None and not row.match.enough:
             print(f"invert: {row.layer} {row.prior}: {row.reading}; to go on:", file=sys.stderr)
             print(f"  {row.match.command}", file=sys.stderr)
-
-
-def _default_out(model: str) -> Path:
-    return Path("inversions") / slug(f"{Path(model).name}-{datetime.now():%Y%m%d-%H%M%S}".replace(":", "-"))
 
 
 @contextmanager
