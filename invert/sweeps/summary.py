@@ -17,8 +17,8 @@ from invert.measures import RowEvidence, describe, measure_row
 from invert.measures.decomposition import kept_map
 from invert.measures.matched import still_falling, unreadable
 from invert.measures.reading import reading
-from invert.protocols import MOST_STEPS
 from invert.report import LayerRow, Numbers, Record, Report, ReportedMeasure, ReportedPhoto, RowMatch
+from invert.settings import MOST_STEPS
 from invert.subjects import Subject
 from invert.sweeps.cells import RANDOM_WEIGHTS, Cell, Photo
 from invert.sweeps.describe import describe_subject, tool, top5
