@@ -15,6 +15,8 @@ from typing import Any
 
 import invert_reports
 from invert.cli.progress import show
+from invert.cli.terminal import PATH, tell
+from invert.errors import plain
 from invert.report import LayerRow
 from invert.sweeps.request import Request
 from invert.sweeps.sweep import Sweep
@@ -48,17 +50,14 @@ def carry_out(
     if as_json:
         print(json.dumps(to_json(summary)))
     for name, reason in sweep.summary.failures().items():
-        print(f"invert: {name} failed: {reason}", file=sys.stderr)
+        tell(f"{plain(name, 200)} failed: {reason}")
     if not quiet:
-        _print_unmatched(summary.layers)
+        _tell_unmatched(summary.layers)
     if summary.status == "interrupted":
-        print(
-            f"invert: interrupted; the same command with {again or f'--resume {out}'} goes on",
-            file=sys.stderr,
-        )
+        tell(f"interrupted; the same command with {again or f'--resume {out}'} goes on")
     if open_page:
         webbrowser.open(page.resolve().as_uri())
-    print(f"report: {page}", file=sys.stderr if as_json else sys.stdout)
+    print(f"report: {plain(str(page), PATH)}", file=sys.stderr if as_json else sys.stdout)
     return STATUS[summary.status]
 
 
@@ -69,12 +68,13 @@ def _run(sweep: Sweep, out: Path, resume: bool, quiet: bool) -> Path:
     return invert_reports.write_page(out)
 
 
-def _print_unmatched(rows: list[LayerRow]) -> None:
+def _tell_unmatched(rows: list[LayerRow]) -> None:
     """The rows that cannot be read yet, and the command that goes on with each."""
     for row in rows:
         if row.match is not None and not row.match.enough:
-            print(f"invert: {row.layer} {row.prior}: {row.reading}; to go on:", file=sys.stderr)
-            print(f"  {row.match.command}", file=sys.stderr)
+            tell(f"{row.layer} {row.prior}: {row.reading}; to go on:")
+            with suppress(BrokenPipeError):
+                print(f"  {plain(row.match.command or '', PATH)}", file=sys.stderr)
 
 
 @contextmanager

@@ -10,10 +10,14 @@ from contextlib import suppress
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from invert.errors import plain
 from invert.measures.matched import told
 from invert.sweeps.cells import Cell
 from invert.sweeps.sweep import GroupStarted, PhotosScored, SweepEvent
 from invert.sweeps.worker import CellFinished, GroupStep
+
+NAME = 120
+"""Characters of a cell's name at most: progress is one line."""
 
 
 def show(events: Iterable[SweepEvent], cells: int, quiet: bool) -> Iterator[SweepEvent]:
@@ -104,7 +108,7 @@ def title(cell: Cell) -> str:
     what = cell.layer if cell.photo else f"{cell.layer}:{cell.target}" if cell.layer else cell.target
     photo = f" {cell.photo}" if cell.photo else ""
     control = f", {cell.control}" if cell.control else ""
-    return f"{what} {cell.prior}{photo} seed {cell.seed}{control}"
+    return plain(f"{what} {cell.prior}{photo} seed {cell.seed}{control}", NAME)
 
 
 def loss_name(cell: Cell) -> str:
@@ -114,7 +118,7 @@ def loss_name(cell: Cell) -> str:
 def finished(event: CellFinished) -> str:
     record = event.record
     if record.error is not None:
-        return f"{title(event.cell)}: failed: {record.error}"
+        return f"{title(event.cell)}: failed: {plain(record.error)}"
     error = record.feature_error
     score = "" if error is None else f"feature error {error:.4g}, "
     score += f"{told(record.match)}, " if record.match else ""

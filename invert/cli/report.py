@@ -7,6 +7,7 @@ from pathlib import Path
 import invert_reports
 from invert.cli.arguments import add_options, parser
 from invert.cli.study import Output
+from invert.cli.terminal import say
 from invert.errors import RequestError
 from invert.sweeps.options import read
 
@@ -31,5 +32,5 @@ def report(words: list[str]) -> int:
     invert_reports.write_tables(out)
     if output.figure:
         invert_reports.write_figure(out, output.figure)
-    print(f"report: {page}")
+    say(f"report: {page}")
     return 0

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from invert import images, photos
-from invert.errors import RequestError, one_line
+from invert.errors import InvertWarning, RequestError, one_line
 from invert.files import WriteError, digest
 from invert.measures.matched import Null, errors_between
 from invert.report import NullErrors
@@ -75,7 +75,8 @@ class Nulls:
         except WriteError:
             raise
         except Exception as error:  # the network is the user's, and memory may be short
-            warnings.warn(f"{layer}: no errors between unlike pictures: {one_line(error)}", stacklevel=2)
+            message = f"{layer}: no errors between unlike pictures: {one_line(error)}"
+            warnings.warn(message, InvertWarning, stacklevel=2)
             return None
         return null if null.errors and null.median > 0 else None
 
