@@ -61,6 +61,8 @@ class Prior(ABC):
 
     name: ClassVar[str]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    neutral: ClassVar[bool] = False
+    """Whether it prefers no image to another, and so makes nothing up where a layer leaves it open."""
 
     steps: int = 500
     """Optimisation steps, unless the user says otherwise."""

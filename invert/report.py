@@ -245,6 +245,9 @@ class Record(Fields):
     error: str | None = None
     device: str = ""
     precision: str = ""
+    threads: Annotated[
+        int | None, Says("Of the processor, that computed it: their number decides the last bits.", minimum=1)
+    ] = None
     parameters: Annotated[int | None, Says("How many numbers were optimised.")] = None
     feature_error: float | None = None
     match: Match | None = None
@@ -252,8 +255,25 @@ class Record(Fields):
     top5: Top5 = None
     photos: ScoredPhotos | None = None
     command: str = ""
+    sha256: Annotated[Digest | None, Says("Of the file of the picture.")] = None
     files: RecordFiles = field(default_factory=RecordFiles)
     source: Annotated[str | None, Says("In a merged report: the name of the source.")] = None
+
+
+Tiles = Annotated[
+    list[list[float | None]] | None,
+    Says("The share kept by place in the picture, row by row."),
+]
+
+
+@dataclass(kw_only=True, eq=False)
+class PhotoRow(Fields):
+    """A photo's part of a row: what its own inversions show of it."""
+
+    measures: Numbers = field(default_factory=dict)
+    match: RowMatch | None = None
+    reading: Annotated[str | None, Says("One sentence.")] = None
+    tiles: Tiles = None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -279,10 +299,13 @@ class LayerRow(Fields):
     match: RowMatch | None = None
     reading: Annotated[str | None, Says("One sentence.")] = None
     error: Annotated[str | None, Says("Why the row could not be measured.")] = None
-    tiles: Annotated[
-        list[list[float | None]] | None,
-        Says("The share kept by place in the picture, row by row."),
-    ] = None
+    tiles: Tiles = None
+    by_photo: Annotated[
+        dict[str, PhotoRow], Says("By the id of a photo; the row's own numbers are pooled over photos.")
+    ] = field(default_factory=dict)
+    neutral: Annotated[
+        bool, Says("Whether the prior prefers no image to another, and so makes nothing up.")
+    ] = False
     controls: dict[str, Numbers] = field(default_factory=dict)
     source: Annotated[str | None, Says("In a merged report: the name of the source.")] = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from copy import copy, deepcopy
 from functools import cached_property
@@ -43,6 +44,8 @@ class Subject:
     """The part of a resized photo's side that `image` keeps."""
     interpolation: str
     """How `image` resizes: `bilinear` or `bicubic`."""
+    program: str | None
+    """The SHA-256 of the model file that made it; None where a library did."""
     device: torch.device
     """Where the network is; `image` puts photos there."""
 
@@ -73,6 +76,7 @@ class Subject:
         self.classes = tuple(classes) if classes is not None else None
         self.crop = crop
         self.interpolation = interpolation
+        self.program = None
         self.device = _device(model) or torch.device("cpu")
         self._constants: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
 
@@ -260,6 +264,28 @@ class Subject:
         return digest.hexdigest()
 
     @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What beside the weights decides its answers, as JSON: plain where it is short, else a SHA-256."""
+        return {
+            "input": {
+                "shape": list(self.input_shape),
+                "mean": list(self.mean),
+                "std": list(self.std),
+                "crop": self.crop,
+                "interpolation": self.interpolation,
+            },
+            "classes": None if self.classes is None else _sha256(self.classes),
+            "layers": _sha256(
+                [
+                    (path, type(module).__qualname__, _extra(module))
+                    for path, module in self.model.named_modules()
+                ]
+                + [(layer.name, layer.kind, layer.shape) for layer in self.layers]
+            ),
+            "file": self.program,
+        }
+
+    @cached_property
     def _spellings(self) -> dict[str, Layer]:
         spellings: dict[str, Layer] = {}
         for layer in self.layers:
@@ -275,6 +301,18 @@ class Subject:
                 mean, std = torch.tensor([self.mean, self.std], device=device, dtype=dtype)[..., None, None]
             self._constants[device, dtype] = mean, std
         return self._constants[device, dtype]
+
+
+def _sha256(value: Sequence[Any]) -> str:
+    return hashlib.sha256(repr(tuple(value)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _extra(module: nn.Module) -> str:
+    """What a module says of itself (kernel size, stride, …), without addresses, which differ every time."""
+    try:
+        return re.sub(r" at 0x[0-9a-fA-F]+", "", str(module.extra_repr()))
+    except Exception:  # a network's own code
+        return ""
 
 
 def _trace_in_its_format(

@@ -11,13 +11,23 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import to_tensor
 
+from invert import registry
 from invert.errors import one_line
 from invert.files import digest
 from invert.measures import RowEvidence, describe, measure_row
 from invert.measures.decomposition import kept_map
 from invert.measures.matched import still_falling, unreadable
 from invert.measures.reading import reading
-from invert.report import LayerRow, Numbers, Record, Report, ReportedMeasure, ReportedPhoto, RowMatch
+from invert.report import (
+    LayerRow,
+    Numbers,
+    PhotoRow,
+    Record,
+    Report,
+    ReportedMeasure,
+    ReportedPhoto,
+    RowMatch,
+)
 from invert.settings import MOST_STEPS
 from invert.subjects import Subject
 from invert.sweeps.cells import RANDOM_WEIGHTS, Cell, Photo
@@ -51,7 +61,7 @@ class Summary:
         self.records = {
             cell.id: self.matched(cell, record)
             for cell in cells
-            if (record := folder.record(cell.id)) is not None
+            if (record := folder.record(cell)) is not None
         }
         self._rows: dict[tuple[str, str], LayerRow] = {}
         for photo in pictures:
@@ -153,6 +163,7 @@ class Summary:
             share=info.share,
             runs=ids,
             seeds=len(self.request.seeds),
+            neutral=registry.get("invert.priors", prior).neutral,
         )
 
     def _row_match(self, row: LayerRow, records: list[Record]) -> RowMatch | None:
@@ -160,9 +171,7 @@ class Summary:
         told = [(r.feature_error, r.match) for r in records if r.match and r.feature_error is not None]
         if null is None or not told:
             return None
-        match = null.row_match([error for error, _ in told], [match for _, match in told])
-        match.command = None if match.enough else self._going_on(row, records)
-        return match
+        return null.row_match([error for error, _ in told], [match for _, match in told])
 
     def _going_on(self, row: LayerRow, runs: list[Record]) -> str:
         """The command that asks for a row again and goes on where it ended too soon."""
@@ -176,39 +185,55 @@ class Summary:
 
     def _measure(self, row: LayerRow, records: list[Record], control: str | None) -> None:
         """Fill in what is measured over the records of a row, or over its controls."""
-        evidence = self._evidence(row.layer, records)
+        done = [record for record in records if record.error is None]
+        photos = [photo for photo in self.pictures if len(_of(photo, done)) == len(self.request.seeds)]
+        evidence = self._evidence(row.layer, photos, done) if photos else None
         if control is not None:
             if evidence is not None:
                 row.controls[control] = measure_row(evidence)[0]
             return
-        row.match = self._row_match(row, records)
-        row.measures, row.spread = _mean_over_runs([r for r in records if r.error is None])
-        if evidence is not None:
-            measures, spread = measure_row(evidence)
-            row.measures |= measures
-            row.spread |= spread
-            row.photos = len(evidence.originals)
-            row.tiles = kept_map(evidence) if len(self.request.seeds) > 1 else None
-            if len(evidence.originals) > 1:
-                row.controls["another photo"] = measure_row(evidence.of_another_photo())[0]
-        row.reading = reading(row.measures)
+        row.match = self._row_match(row, done)
         if row.match is not None and not row.match.enough:
-            row.reading = unreadable(row.match)
+            row.match.command = self._going_on(row, done)
+        row.measures, row.spread = _mean_over_runs(done)
+        if evidence is None:
+            return
+        measures, spread = measure_row(evidence)
+        row.measures |= measures
+        row.spread |= spread
+        row.photos = len(photos)
+        row.tiles = kept_map(evidence) if row.seeds > 1 else None
+        if row.photos > 1:
+            row.controls["another photo"] = measure_row(evidence.of_another_photo())[0]
+        for n, photo in enumerate(photos):
+            row.by_photo[photo.id] = self._photo_row(row, evidence.of_photo(n), _of(photo, done))
+        row.reading = self._reading(row, row.measures, row.photos, row.match)
 
-    def _evidence(self, layer: str, records: list[Record]) -> RowEvidence | None:
-        """All inversions of a row, read back from their files so that a resumed run sees the same."""
-        runs = {
-            photo.id: [r for r in records if r.image == photo.id and r.error is None]
-            for photo in self.pictures
-        }
-        complete = [photo for photo in self.pictures if len(runs[photo.id]) == len(self.request.seeds)]
-        if not complete:
-            return None
-        inversions = [torch.stack([self._read(run) for run in runs[photo.id]]) for photo in complete]
+    def _photo_row(self, row: LayerRow, evidence: RowEvidence, records: list[Record]) -> PhotoRow:
+        """One photo's part of a row that is measured."""
+        measures = _mean_over_runs(records)[0] | measure_row(evidence)[0]
+        tiles = kept_map(evidence) if row.seeds > 1 else None
+        match = self._row_match(row, records)
+        reading = self._reading(row, measures, 1, match)
+        return PhotoRow(measures=measures, match=match, tiles=tiles, reading=reading)
+
+    def _reading(self, row: LayerRow, measures: Numbers, photos: int, match: RowMatch | None) -> str | None:
+        """The sentence of a row, or of one photo in it: no verdict where it is not matched well enough."""
+        if match is not None and not match.enough:
+            return unreadable(match)
+        floor = row.controls.get("another photo", {})
+        spread = row.spread if photos > 1 else {}
+        return reading(
+            measures, photos=photos, seeds=row.seeds, floor=floor, spread=spread, neutral=row.neutral
+        )
+
+    def _evidence(self, layer: str, photos: list[Photo], records: list[Record]) -> RowEvidence:
+        """All inversions of photos, read back from their files so that a resumed run sees the same."""
+        inversions = [torch.stack([self._read(record) for record in _of(photo, records)]) for photo in photos]
         return RowEvidence(
             subject=self.subject,
             layer=layer,
-            originals=torch.cat([photo.pixels.cpu() for photo in complete]),
+            originals=torch.cat([photo.pixels.cpu() for photo in photos]),
             images=torch.stack(inversions),
             layer_share=self.subject.layer(layer).share,
             judge=self.judge,
@@ -219,6 +244,10 @@ class Summary:
         with Image.open(self.folder.out / record.files.image) as picture:
             pixels: Tensor = to_tensor(picture)
         return pixels
+
+
+def _of(photo: Photo, records: list[Record]) -> list[Record]:
+    return [record for record in records if record.image == photo.id]
 
 
 def _mean_over_runs(records: list[Record]) -> tuple[Numbers, Numbers]:

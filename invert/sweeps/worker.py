@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 import torch
@@ -135,7 +136,10 @@ class Worker:
             self._optimisation.interrupt()
 
     def solve(self, task: Task) -> Iterator[WorkerEvent]:
-        """Solve a task; what goes wrong with its cells is in their records."""
+        """Solve a task; what goes wrong with its cells is in their records.
+
+        What went on from a checkpoint and failed is solved from the beginning: it may have been that.
+        """
         yield Begun(task)
         left = task.missing
         too_large, error_line = False, ""
@@ -150,6 +154,10 @@ class Worker:
             too_large = isinstance(error, torch.OutOfMemoryError) and len(task.cells) > 1
             error_line = one_line(error)
         self._optimisation = None
+        if error_line and not too_large and task.state is not None:
+            done = {cell.id for cell in task.missing if cell not in left}
+            yield from self.solve(Task(task.cells, task.finished | done))
+            return
         if too_large:
             # Only here, after the error is gone, does nothing hold the memory any more.
             torch.cuda.empty_cache()
@@ -180,8 +188,9 @@ class Worker:
         if self._interrupted:
             optimisation.interrupt()
         if task.state is not None:
+            _check_fits(task.state, optimisation)
             optimisation.restore(task.state)
-        steps = request.steps or prior.steps
+        steps = steps_of(first)
         wanted = _snapshot_steps(steps)
         checkpointed = time.monotonic()
         for event in optimisation:
@@ -215,6 +224,16 @@ class Worker:
         return self._subjects[key]
 
 
+def _check_fits(state: dict[str, Tensor], optimisation: Optimisation) -> None:
+    """Raise `ValueError` for a checkpoint of another problem, which could be taken in in part."""
+    for name, value in optimisation.state().items():
+        found = state.get(name)
+        if found is None or (found.shape, found.dtype) != (value.shape, value.dtype):
+            raise ValueError(f"the checkpoint does not fit: {name}")
+    if not 0 < int(state["step"]) <= optimisation.steps:
+        raise ValueError(f"the checkpoint does not fit: step {int(state['step'])}")
+
+
 def _conclude(
     cell: Cell, subject: Subject, photo: Tensor | None, result: Callable[[], Result]
 ) -> Iterator[WorkerEvent]:
@@ -225,7 +244,8 @@ def _conclude(
         files[f"runs/{cell.id}/trace.json"] = _trace(came_back.loss, came_back.penalty)
         if photo is not None:
             files |= _evidence_files(cell, subject, photo, came_back.image)
-        record = record_of(cell, came_back, top5(subject, came_back.image))
+        picture = sha256(files[f"runs/{cell.id}/image.png"]).hexdigest()
+        record = replace(record_of(cell, came_back, top5(subject, came_back.image)), sha256=picture)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
@@ -256,7 +276,6 @@ def record_of(
     error: str | None = None,
 ) -> Record:
     """What is kept of a run (docs/files.md); without a result, of one that failed. `seen` is its `top5`."""
-    here = f"runs/{cell.id}"
     record = Record(
         id=cell.id,
         **cell.identity(),
@@ -264,9 +283,10 @@ def record_of(
         error=error,
         device=str(choose_device(cell.request.device)),
         precision=cell.request.precision,
+        threads=torch.get_num_threads(),
         top5=seen,
         command=cell.request.command(),
-        files=RecordFiles(record=f"{here}/record.json"),
+        files=files_of(cell, None),
     )
     if result is None:
         return record
@@ -282,18 +302,31 @@ def record_of(
         views=result.views.as_json() if result.views else None,
         feature_error=result.feature_error,
         measures=result.measures,
-        files=RecordFiles(
-            image=f"{here}/image.png",
-            trace=f"{here}/trace.json",
-            record=f"{here}/record.json",
-            snapshots=[
-                Snapshot(step=step, file=_snapshot(cell, step))
-                for step in _snapshot_steps(cell.request.steps or result.prior.steps)
-                if step <= result.steps
-            ],
-            evidence=None if cell.photo is None else _evidence(cell),
-        ),
+        files=files_of(cell, result.steps),
     )
+
+
+def files_of(cell: Cell, steps: int | None) -> RecordFiles:
+    """The files of a run that ended after so many steps, or, without, of one that failed."""
+    here = f"runs/{cell.id}"
+    if steps is None:
+        return RecordFiles(record=f"{here}/record.json")
+    return RecordFiles(
+        image=f"{here}/image.png",
+        trace=f"{here}/trace.json",
+        record=f"{here}/record.json",
+        snapshots=[
+            Snapshot(step=step, file=_snapshot(cell, step))
+            for step in _snapshot_steps(steps_of(cell))
+            if step <= steps
+        ],
+        evidence=None if cell.photo is None else _evidence(cell),
+    )
+
+
+def steps_of(cell: Cell) -> int:
+    """How many steps a cell takes, if nothing stops it."""
+    return cell.request.steps or prior_of(cell).steps
 
 
 def _trace(loss: Tensor, penalty: Tensor) -> bytes:

@@ -53,7 +53,13 @@ def merge(directories: Sequence[Path], out: Path) -> Path:
         merged.runs += [_copy_run(run, folder, out, name, renamed) for run in report.runs]
         merged.controls += [_copy_run(run, folder, out, name, renamed) for run in report.controls]
         merged.layers += [
-            replace(row, source=name, runs=[f"{name}-{run}" for run in row.runs]) for row in report.layers
+            replace(
+                row,
+                source=name,
+                runs=[f"{name}-{run}" for run in row.runs],
+                by_photo={renamed.get(photo, photo): part for photo, part in row.by_photo.items()},
+            )
+            for row in report.layers
         ]
         merged.measures = {**report.measures, **merged.measures}
     write_json(out / REPORT, to_json(merged))
