@@ -225,7 +225,7 @@ class Record(Fields):
     )
 
     id: Annotated[str, Says("Its folder under runs/.", pattern="^[A-Za-z0-9_][A-Za-z0-9._-]*$")] = ""
-    objective: Annotated[str, Says(enum=["feature", "class", "unit"])] = ""
+    objective: Annotated[str, Says(enum=["feature", "class", "unit", "restoration"])] = ""
     layer: str | None = None
     target: str | None = None
     target_index: int | None = None
@@ -239,7 +239,7 @@ class Record(Fields):
     seconds: Annotated[float, Says("In the loop alone.", minimum=0)] = 0.0
     stopped: Annotated[
         str | None,
-        Says(enum=["steps", "until", "plateau", "not finite", "interrupted", "did not move", None]),
+        Says("steps, until, plateau, not finite, interrupted, did not move, or the name of a --stop."),
     ] = None
     reached: Annotated[bool | None, Says("Whether the error of --until was reached.")] = None
     error: str | None = None

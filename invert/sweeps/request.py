@@ -138,6 +138,10 @@ class Request:
     patience: int | None = option(
         "--patience", "stop a run when nothing has improved by 1 % for N steps", "N", whole(1), group=WORK
     )
+    stop: tuple[str, ...] = option(
+        "--stop", "more rules that end a run, by plug-ins (see `invert doctor`)", "NAMES", NAMES,
+        group=WORK, default=(),
+    )  # fmt: skip
     device: str = option("--device", "default: auto", "auto|cpu|cuda[:N]|mps", group=WORK, default="auto")
     precision: str = option("--precision", "default: auto", "auto|fp32|bf16", group=WORK, default="auto")
     views: int | None = option(

@@ -17,16 +17,17 @@ import torch
 from torch import Tensor
 
 from invert import images
-from invert.api import Problem, Result
+from invert.api import Result, result
 from invert.engine.devices import choose_device
 from invert.engine.optimise import Optimisation, Step, Stopped
+from invert.engine.problem import Problem
 from invert.errors import RequestError, one_line
 from invert.files import json_bytes, slug
 from invert.report import EvidenceFiles, Record, RecordFiles, Snapshot, TopClass
 from invert.settings import as_json
 from invert.subjects import Subject, load
 from invert.subjects.attribution import evidence_map, overlay
-from invert.sweeps.cells import Cell, objective_of, photo_paths, prior_of
+from invert.sweeps.cells import Cell, objective_of, photo_paths, prior_of, stops_of
 from invert.sweeps.describe import top5
 from invert.sweeps.request import Request
 
@@ -175,20 +176,19 @@ class Worker:
             subject,
             objective_of(first, subject, photo),
             prior,
-            judge=self.judge(request),
             views=request.views,
         )
         self._optimisation = optimisation = problem.optimisation(
             [cell.seed for cell in cells],
             request.steps,
-            until=request.until,
+            until=request.until if first.objective == "feature" else None,
             patience=request.patience,
+            stops=stops_of(request),
             precision=request.precision,
         )
         if self._interrupted:
             optimisation.interrupt()
         if task.state is not None:
-            _check_fits(task.state, optimisation)
             optimisation.restore(task.state)
         steps = steps_of(first)
         wanted = _snapshot_steps(steps)
@@ -202,14 +202,15 @@ class Worker:
                 if time.monotonic() - checkpointed > CHECKPOINT_SECONDS:
                     yield Checkpoint(cells, optimisation.state())
                     checkpointed = time.monotonic()
-                yield GroupStep(cells, event.step, steps, float(event.loss[0]))
+                if event.settled:
+                    yield GroupStep(cells, event.step, steps, float(event.loss[0]))
         assert isinstance(event, Stopped)
         if "interrupted" in event.reasons:
             yield Checkpoint(cells, optimisation.state())
         for b, cell in enumerate(cells):
             if cell.id not in task.finished:
-                result = partial(problem.result, event, optimisation, b, cell.seed)
-                yield from _conclude(cell, subject, photo, result)
+                came_back = partial(result, problem, event, optimisation, b, cell.seed, self.judge(request))
+                yield from _conclude(cell, subject, photo, came_back)
 
     def photo(self, subject: Subject, path: str) -> Tensor:
         """A photo as a network sees it, `(1, C, H, W)` in [0, 1]."""
@@ -224,22 +225,12 @@ class Worker:
         return self._subjects[key]
 
 
-def _check_fits(state: dict[str, Tensor], optimisation: Optimisation) -> None:
-    """Raise `ValueError` for a checkpoint of another problem, which could be taken in in part."""
-    for name, value in optimisation.state().items():
-        found = state.get(name)
-        if found is None or (found.shape, found.dtype) != (value.shape, value.dtype):
-            raise ValueError(f"the checkpoint does not fit: {name}")
-    if not 0 < int(state["step"]) <= optimisation.steps:
-        raise ValueError(f"the checkpoint does not fit: step {int(state['step'])}")
-
-
 def _conclude(
-    cell: Cell, subject: Subject, photo: Tensor | None, result: Callable[[], Result]
+    cell: Cell, subject: Subject, photo: Tensor | None, conclude: Callable[[], Result]
 ) -> Iterator[WorkerEvent]:
     """The files and the record of a cell that was solved."""
     try:
-        came_back = result()
+        came_back = conclude()
         files = {f"runs/{cell.id}/image.png": images.to_png(came_back.image)}
         files[f"runs/{cell.id}/trace.json"] = _trace(came_back.loss, came_back.penalty)
         if photo is not None:
@@ -295,7 +286,7 @@ def record_of(
         steps=result.steps,
         seconds=round(result.seconds, 3),
         stopped=result.stopped,
-        reached=None if cell.request.until is None else result.stopped == "until",
+        reached=_reached(cell, result),
         device=result.device,
         precision=result.precision,
         parameters=result.parameters,
@@ -304,6 +295,12 @@ def record_of(
         measures=result.measures,
         files=files_of(cell, result.steps),
     )
+
+
+def _reached(cell: Cell, result: Result) -> bool | None:
+    """Whether features are matched as --until asks; null where it asks nothing of this cell."""
+    asked = cell.request.until is not None and cell.objective == "feature"
+    return result.stopped == "until" if asked else None
 
 
 def files_of(cell: Cell, steps: int | None) -> RecordFiles:
