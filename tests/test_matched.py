@@ -316,3 +316,18 @@ def test_stopped_by_an_error_asked_for_it_goes_on_without_it(own_network: str, t
     (row,) = study(own_network, tmp_path / "out", "--steps", "300", "--until", "0.5")["layers"]
     words = shlex.split(row["match"]["command"])
     assert "--until" not in words and words[words.index("--steps") + 1] == "300"
+
+
+def test_the_page_fades_a_row_that_is_not_matched_and_shows_the_command(
+    own_network: str, tmp_path: Path
+) -> None:
+    soon, late = tmp_path / "soon", tmp_path / "late"
+    report = study(own_network, soon, "--steps", "20", "--set", "none.learning_rate=0.004")
+    study(own_network, late, "--steps", "300")
+    page = (soon / "report.html").read_text()
+    assert 'class="shares unmatched"' in page and report["layers"][0]["match"]["command"] in page
+    assert "dB (too little)" in page and "pairs of unlike crops" in page
+    assert "not matched well enough to be read" in page
+    page = (late / "report.html").read_text()
+    assert 'class="shares"' in page and "unmatched" not in page.partition("<body")[2]
+    assert "too little" not in page

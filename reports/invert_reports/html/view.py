@@ -22,7 +22,7 @@ from invert_reports.html.numbers import (
     short,
 )
 from invert_reports.html.pictures import Album
-from invert_reports.html.vocabulary import Vocabulary, Words
+from invert_reports.html.vocabulary import Vocabulary, Words, match_in_short
 from invert_reports.study import Cell, Row, Study
 
 SHOWN_REAL = {"highest": ("most", 4), "lowest": ("least", 2)}
@@ -106,7 +106,8 @@ class View:
         entries = self.vocabulary.entries(values)
         if run.objective == "feature":
             entries = [entry for entry in entries if entry.words.place == "caption"]
-        return [entry.in_short() for entry in entries]
+        match = [match_in_short(run.match)] if run.match else []
+        return [*(entry.in_short() for entry in entries), *match]
 
     def real(self, row: Row) -> list[tuple[str, list[tuple[str, str, str]]]]:
         """The photos that drive a target most, and least: key, name and score of each."""
@@ -143,6 +144,10 @@ class View:
 
     def has_shares(self, study: Study) -> bool:
         return any(self.shares(cell) for row in study.rows for cell in row.cells)
+
+    def unread(self, cell: Cell) -> bool:
+        """Whether a row is not matched well enough for what its pictures show to be read."""
+        return cell.summary.match is not None and not cell.summary.match.enough
 
     def shares(self, cell: Cell) -> list[Json]:
         """Kept, invented and free of each facet, for the bars beside a picture."""
