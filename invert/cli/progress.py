@@ -10,6 +10,7 @@ from contextlib import suppress
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from invert.cli.terminal import tell
 from invert.errors import plain
 from invert.measures.matched import told
 from invert.sweeps.cells import Cell
@@ -94,8 +95,7 @@ def _bar(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
 def _notices(events: Iterable[SweepEvent]) -> Iterator[SweepEvent]:
     for event in events:
         if isinstance(event, Notice):
-            with suppress(BrokenPipeError):  # nobody reads any more: no reason to stop working
-                print(f"invert: {event.text}", file=sys.stderr, flush=True)
+            tell(event.text)
         yield event
 
 

@@ -136,7 +136,8 @@ def choose_photos(request: Request, read: Callable[[str], Tensor]) -> list[Photo
 
 
 def photo_paths(request: Request) -> list[str]:
-    return [str(path) for path in photos.expand(request.image or [photos.default_photo()])]
+    paths = photos.expand(request.image or [photos.default_photo()])
+    return list(dict.fromkeys(map(str, paths)))
 
 
 def parse_unit(text: str) -> Channel | Neuron:

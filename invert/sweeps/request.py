@@ -187,12 +187,3 @@ class Request:
         if model.startswith("-") or meant(model):
             return shlex.join(["invert", *rest, "--", model])
         return shlex.join(["invert", model, *rest])
-
-
-def differences(asked: Mapping[str, Any], made_by: Mapping[str, Any]) -> list[str]:
-    """What differs from the request that a folder was made with, in words."""
-    return [
-        f"{name} was {made_by.get(name)!r}, now {value!r}"
-        for name, value in asked.items()
-        if value != made_by.get(name)
-    ]

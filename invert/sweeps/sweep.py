@@ -24,9 +24,10 @@ from invert.subjects import Subject
 from invert.sweeps.cells import Cell, choose_photos, groups, objective_of, plan
 from invert.sweeps.executors import Executor, InTurn
 from invert.sweeps.folder import Folder
+from invert.sweeps.growth import PHOTOS, differences
 from invert.sweeps.nulls import Nulls
 from invert.sweeps.photo_scores import PhotoScores
-from invert.sweeps.request import Request, differences
+from invert.sweeps.request import Request
 from invert.sweeps.summary import Summary
 from invert.sweeps.worker import (
     Begun,
@@ -187,7 +188,7 @@ class Sweep:
 
     def _check_made_by_this(self, folder: Folder, resume: bool) -> None:
         # As it will be read back:
-        stood_for = json.loads(json_bytes(self._network | {"sha256 of the photos": self._photos}))
+        stood_for = json.loads(json_bytes(self._network | {PHOTOS: self._photos}))
         asked = json.loads(json_bytes(self.request.as_json())) | stood_for
         made_by = folder.request()
         if made_by is not None and not resume:

@@ -61,8 +61,17 @@ def _cell(study: Study, row: Row, cell: Cell, view: View) -> Json:
             for entry in vocabulary.entries(known)
             if entry.known and not vocabulary.facet(entry.words.name)
         ],
-        "facets": vocabulary.matrix(known, cell.summary.controls),
+        "facets": vocabulary.matrix(known, cell.summary.controls, cell.summary.spread),
         "tiles": cell.summary.tiles or None,
+        "pooled": view.pooled(cell),
+        "byPhoto": {
+            photo: {
+                "reading": part.reading or "",
+                "facets": vocabulary.matrix(part.measures, {}, {}),
+                "tiles": part.tiles or None,
+            }
+            for photo, part in cell.summary.by_photo.items()
+        },
     }
 
 
