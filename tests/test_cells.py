@@ -72,6 +72,7 @@ def test_the_command_of_each_cell_asks_for_it_alone(request_for_all: Request, tm
         (alone,) = Sweep(cell.request).cells
         same = {"image": None, "control": None}  # which photo of one name, and which of two networks
         assert alone.identity() | same == cell.identity() | same
+        assert alone.identity()["seed"] == cell.request.seeds[0]
     words = shlex.split(cell.request.command())[1:]
     assert main([*words, "--quiet", "--out", str(tmp_path / "again")]) == 0
 
