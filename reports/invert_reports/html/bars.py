@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from invert.report import LayerRow, Numbers
+from invert.report import LayerRow, Numbers, RowMatch
 from invert_reports.html.numbers import (
     SHARES,
     band_of,
@@ -55,17 +55,30 @@ class Bars:
     reading: str
     pooled: str = ""
     """The row's own sentence, over all photos."""
+    unmatched: bool = False
+    """Whether the layer was not matched well enough for them to be read."""
 
 
 def bars(row: LayerRow) -> list[Bars]:
     """A photo's bars each, or the row's own."""
     if not row.by_photo:
         rows = _rows(row, row.measures)
-        return [Bars(None, rows, row.reading or "")] if rows or row.reading else []
+        told = Bars(None, rows, row.reading or "", unmatched=is_unmatched(row.match))
+        return [told] if rows or row.reading else []
     return [
-        Bars(photo, _rows(row, part.measures), part.reading or "", _over_all(row, part.reading or ""))
+        Bars(
+            photo,
+            _rows(row, part.measures),
+            part.reading or "",
+            _over_all(row, part.reading or ""),
+            is_unmatched(part.match),
+        )
         for photo, part in row.by_photo.items()
     ]
+
+
+def is_unmatched(match: RowMatch | None) -> bool:
+    return match is not None and not match.enough
 
 
 def over(row: LayerRow) -> str:

@@ -10,7 +10,7 @@ from invert_reports.files import Json, read_json
 from invert_reports.html.contents import REAL, Contents, by_photo, numbers_of
 from invert_reports.html.numbers import number, probability, seconds, short
 from invert_reports.html.view import View
-from invert_reports.html.vocabulary import Vocabulary
+from invert_reports.html.vocabulary import Vocabulary, match_in_words
 from invert_reports.study import Cell, Row, Study
 
 TRACE_POINTS = 160
@@ -79,6 +79,7 @@ def _run(run: Record, out: Path, contents: Contents, vocabulary: Vocabulary, vie
     stopped = run.stopped or ""
     why = SURE if stopped == "until" and run.objective == "class" else WORDS.get(stopped, stopped)
     facts = [
+        f"feature error {match_in_words(run.match)}" if run.match else "",
         contents.alone(run),
         f"{short(run.steps)} steps in {seconds(run.seconds)}" if run.steps else "",
         f"stopped: {why}" if stopped else "",

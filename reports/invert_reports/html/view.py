@@ -7,14 +7,14 @@ from functools import cached_property
 
 from invert.report import Record, Report, ReportedPhoto, ScoredClass, ScoredPhotos
 from invert_reports.html import provenance
-from invert_reports.html.bars import FLOOR, Bars, bars, is_pooled, over
+from invert_reports.html.bars import FLOOR, Bars, bars, is_pooled, is_unmatched, over
 from invert_reports.html.charts import Panel
 from invert_reports.html.contents import Contents, numbers_of
 from invert_reports.html.headline import panels
 from invert_reports.html.listing import layers_table, runs_table
 from invert_reports.html.numbers import percent, probability, short
 from invert_reports.html.pictures import Album
-from invert_reports.html.vocabulary import Vocabulary, Words
+from invert_reports.html.vocabulary import Vocabulary, Words, match_in_short
 from invert_reports.study import Cell, Row, Study
 
 SHOWN_REAL = {"highest": ("most", 4), "lowest": ("least", 2)}
@@ -98,7 +98,8 @@ class View:
         entries = self.vocabulary.entries(values)
         if run.objective == "feature":
             entries = [entry for entry in entries if entry.words.place == "caption"]
-        return [entry.in_short() for entry in entries]
+        match = [match_in_short(run.match)] if run.match else []
+        return [*(entry.in_short() for entry in entries), *match]
 
     def real(self, row: Row) -> list[tuple[str, list[tuple[str, str, str]]]]:
         """The photos that drive a target most, and least: key, name and score of each."""
@@ -135,6 +136,10 @@ class View:
 
     def has_shares(self, study: Study) -> bool:
         return any(part.rows for row in study.rows for cell in row.cells for part in bars(cell.summary))
+
+    def unmatched(self, cell: Cell) -> bool:
+        """Whether a row is not matched well enough for what its pictures show to be read."""
+        return is_unmatched(cell.summary.match)
 
     def bars(self, cell: Cell) -> list[Bars]:
         return bars(cell.summary)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from invert.report import Numbers, ReportedMeasure
+from invert.report import Match, Numbers, ReportedMeasure
 from invert_reports.files import Json
 from invert_reports.html.numbers import (
     SHARES,
@@ -73,6 +73,25 @@ class Entry(NamedTuple):
 
     def in_short(self) -> tuple[str, str, str]:
         return self.words.short, self.value, self.words.hint
+
+
+def match_in_words(match: Match) -> str:
+    """How small a feature error is for its layer: against how many pairs of unlike pictures, by how much."""
+    pairs = max(match.pairs, 1)
+    share = 100 * (pairs + 1 - round(match.percentile * (pairs + 1) / 100)) // pairs
+    return f"smaller than {share} % of {pairs} pairs of unlike {match.of}, {_decibels(match)} below them"
+
+
+def match_in_short(match: Match) -> tuple[str, str, str]:
+    """The same as a label, a value and a hint, for under a picture."""
+    hint = f"The feature error is {match_in_words(match)}"
+    ends = {True: "; the loss was still falling", False: "; the loss had stopped falling", None: ""}
+    short = "" if match.enough else " (too little)"
+    return "match", f"{_decibels(match)}{short}", hint + ends[match.falling]
+
+
+def _decibels(match: Match) -> str:
+    return f"{match.snr_db:.0f} dB".replace("-", "−")
 
 
 class Vocabulary:
