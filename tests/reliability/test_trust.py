@@ -242,12 +242,14 @@ def rewrite(out: Path, change: Callable[[dict[str, torch.Tensor]], None], vouche
     file.write_bytes(safetensors.torch.save(state, metadata))
 
 
+KEPT = "memory.keeper.picture"
+
 CHANGES: dict[str, Callable[[dict[str, torch.Tensor]], None]] = {
-    "a name gone": lambda state: state.pop("kept.best"),
+    "a name gone": lambda state: state.pop(KEPT),
     "the step gone": lambda state: state.pop("step"),
-    "another shape": lambda state: state.update({"kept.best": state["kept.best"][..., :16].contiguous()}),
-    "a shape that could be stretched": lambda state: state.update({"kept.best": torch.zeros(1)}),
-    "another type": lambda state: state.update({"kept.best": state["kept.best"].long()}),
+    "another shape": lambda state: state.update({KEPT: state[KEPT][..., :16].contiguous()}),
+    "a shape that could be stretched": lambda state: state.update({KEPT: torch.zeros(1)}),
+    "another type": lambda state: state.update({KEPT: state[KEPT].long()}),
     "a step beyond the end": lambda state: state.update(step=torch.tensor(10**9)),
     "a step before the start": lambda state: state.update(step=torch.tensor(-1)),
     "several steps": lambda state: state.update(step=torch.tensor([1, 2])),
