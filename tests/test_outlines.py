@@ -80,7 +80,7 @@ def test_outlines_may_move_a_little_and_not_far() -> None:
 
 def test_a_flat_picture_has_no_outlines_to_judge() -> None:
     assert kept(torch.full_like(photos(), 0.5)) is None
-    dithered = ((0.45 + 0.6 / 255 * noise(3, 3, SIDE, SIDE)) * 255).round() / 255
+    dithered = ((0.45 + 1 / 255 * noise(3, 3, SIDE, SIDE)) * 255).round() / 255
     assert kept(dithered) is None, "rounding is no outline"
     flat = torch.full((3, 2, 3, SIDE, SIDE), 0.5)
     flat[:, 0] = photos()
