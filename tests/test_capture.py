@@ -76,7 +76,7 @@ def recorded(optimisation: Optimisation, patch: pytest.MonkeyPatch) -> Optimisat
 def subject() -> invert.Subject:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 30 * 30, 5))
-    return invert.wrap(network, size=32, mean=0.5, std=0.25, classes="abcde")
+    return invert.wrap(network, size=32, mean=0.5, std=0.25, classes=tuple("abcde"))
 
 
 OBJECTIVES = {

@@ -75,7 +75,8 @@ def test_srgb_stays_bit_for_bit(tmp_path: Path) -> None:
     photo = Image.effect_noise((64, 48), 90).convert("RGB")
     photo.save(tmp_path / "plain.png")
     photo.save(tmp_path / "tagged.png", icc_profile=SRGB)
-    assert Image.open(tmp_path / "tagged.png").info["icc_profile"]
+    with Image.open(tmp_path / "tagged.png") as tagged:
+        assert tagged.info["icc_profile"]
     assert pictures.read(tmp_path / "plain.png").tobytes() == pictures.read(tmp_path / "tagged.png").tobytes()
 
 

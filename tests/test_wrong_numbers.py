@@ -103,7 +103,7 @@ class ChannelsLast(nn.Module):
 def channels_last() -> invert.Subject:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return invert.wrap(ChannelsLast(), size=32, mean=0.5, std=0.25, classes="abcd")
+        return invert.wrap(ChannelsLast(), size=32, mean=0.5, std=0.25, classes=tuple("abcd"))
 
 
 def test_channels_are_counted_where_the_network_has_them() -> None:

@@ -112,7 +112,8 @@ def _from_file(network: Network, name: str, path: str | Path) -> nn.Module:
     if count is not None:  # a head that was trained for other classes
         module = network.build(count)
     problem = weights_files.misfit(module, state)
-    if problem and network.adapt is not None and weights_files.is_of_its_size(state, module):
+    in_kind = not weights_files.of_another_kind(module, state)  # an adapter would convert it without a word
+    if problem and in_kind and network.adapt is not None and weights_files.is_of_its_size(state, module):
         weights_files.check_finite(state, what)
         try:
             return network.adapt(state, count)

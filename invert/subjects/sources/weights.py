@@ -100,10 +100,8 @@ def misfit(model: nn.Module, state: State) -> str:
     if shapes:
         have, want = tuple(state[shapes[0]].shape), tuple(expected[shapes[0]].shape)
         return _count(shapes, "of another shape", f"{shapes[0]} is {have}, not {want}")
-    kinds = [key for key in state if key in expected and _category(state[key]) != _category(expected[key])]
-    if kinds:
-        have_kind, want_kind = kind(state[kinds[0]]), kind(expected[kinds[0]])
-        return _count(kinds, "of another kind", f"{kinds[0]} is {have_kind}, not {want_kind}")
+    if kinds := of_another_kind(model, state):
+        return kinds
     missing = [key for key in expected if key not in state]
     unexpected = [key for key in state if key not in expected]
     problems = [
@@ -112,6 +110,16 @@ def misfit(model: nn.Module, state: State) -> str:
         if keys
     ]
     return "; ".join(problems)
+
+
+def of_another_kind(model: nn.Module, state: State) -> str:
+    """What of `state` is of another kind of number than in `model`; empty where nothing is."""
+    expected = model.state_dict()
+    kinds = [key for key in state if key in expected and _category(state[key]) != _category(expected[key])]
+    if not kinds:
+        return ""
+    have_kind, want_kind = kind(state[kinds[0]]), kind(expected[kinds[0]])
+    return _count(kinds, "of another kind", f"{kinds[0]} is {have_kind}, not {want_kind}")
 
 
 def is_of_its_size(state: State, model: nn.Module) -> bool:
