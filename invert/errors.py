@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -31,9 +32,7 @@ def one_line(error: BaseException) -> str:
 def unknown(kind: str, name: str, known: Iterable[str], hint: str = "") -> RequestError:
     """The error for a name that is not there, with the nearest names that are."""
     known = [str(k) for k in known]
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    if not near:
-        near = [k for k in known if name.lower() in k.lower()][:3]
+    near = _near(name, known)
     if near:
         advice = f"did you mean {' or '.join(near)}?"
     elif len(known) <= 12:
@@ -41,3 +40,13 @@ def unknown(kind: str, name: str, known: Iterable[str], hint: str = "") -> Reque
     else:
         advice = f"{len(known)} are known, such as {', '.join(known[:4])}"
     return RequestError(f"unknown {kind} {name!r}: {advice}{f' ({hint})' if hint else ''}")
+
+
+def _near(name: str, known: list[str]) -> list[str]:
+    """The nearest of the names: alike by their letters, or else short for them (`lr` for `learning_rate`)."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    alike = [difflib.SequenceMatcher(None, k, name).ratio() for k in near]
+    near = [k for k, ratio in zip(near, alike, strict=True) if ratio > alike[0] - 0.15]
+    short = name.lower()
+    initials = [k for k in known if short == "".join(word[:1] for word in re.split(r"\W|_", k.lower()))]
+    return near or initials[:3] or [k for k in known if short in k.lower()][:3]

@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from invert.errors import RunError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class WriteError(RunError):
@@ -39,6 +40,12 @@ def write_whole(path: Path, content: bytes) -> Path:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
     return path
+
+
+def leftover_of(name: str) -> str | None:
+    """The name of the file that a killed `write_whole` left this beside, or None where it is no such rest."""
+    match = re.fullmatch(r"\.(.+)\.[0-9a-f]{8}\.part", name, re.DOTALL)
+    return match and match[1]
 
 
 def json_bytes(value: Any, indent: int | None = 1) -> bytes:

@@ -6,8 +6,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from invert.cli import arguments
-from invert.errors import InvertError, one_line
+from invert.errors import InvertError, RequestError, one_line
+from invert.sweeps.request import SUBCOMMANDS, meant
 
 Command = Callable[[list[str]], int]
 
@@ -15,8 +15,9 @@ Command = Callable[[list[str]], int]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 (done), 1 (failed), 2 (bad request) or 130 (interrupted)."""
     words = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    end = words.index("--") if "--" in words else len(words)
+    debug = "--debug" in words[:end]
+    words = [word for word in words[:end] if word != "--debug"] + words[end:]
     try:
         return _command(words)(words)
     except SystemExit as stop:  # what argparse does after --help
@@ -36,21 +37,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command(words: list[str]) -> Command:
-    name = words.pop(0) if words and words[0] in arguments.SUBCOMMANDS else "invert"
-    # Commands import torch, which takes seconds: `invert --help` should not wait for it.
-    if name == "invert":
-        from invert.cli.invert import invert
-
-        return invert
-    if name == "report":
+    """What the first word names. None imports torch, which takes seconds, before it has read the others."""
+    first = words[0] if words else ""
+    if first in SUBCOMMANDS:
+        words.pop(0)
+    elif near := meant(first):
+        raise RequestError(
+            f"unknown command {first!r}: did you mean {near}? (torchvision:{first}, if it is a network)"
+        )
+    if first == "report":
         from invert.cli.report import report
 
         return report
-    if name == "compare":
+    if first == "compare":
         from invert.cli.compare import compare
 
         return compare
-    from invert.cli import lists
+    if first in SUBCOMMANDS:
+        from invert.cli import lists
 
-    command: Command = getattr(lists, name)
-    return command
+        command: Command = getattr(lists, first)
+        return command
+    from invert.cli.study import study
+
+    return study

@@ -10,13 +10,19 @@ from rich.console import Console
 from rich.table import Table
 
 import invert_reports
-from invert.cli.arguments import Parser, add_prior_options, add_work_options, names, parser, prior_and_work
-from invert.cli.invert import carry_out
+from invert.cli.arguments import Parser, add_options, parser
+from invert.cli.study import Output
 from invert.errors import RequestError
-from invert.files import read_json, write_json
+from invert.files import write_json
+from invert.report import read_report
 from invert.sweeps.compare import Threshold
 from invert.sweeps.compare import compare as compared
+from invert.sweeps.options import NAMES, read
 from invert.sweeps.request import Request
+from invert.typed_json import to_json
+
+ASKED = ("image", "prior", "settings", "steps", "seeds", "until", "patience", "device", "precision")
+"""The options of a study that both sides share."""
 
 SHOWN = (
     "feature_error",
@@ -34,19 +40,21 @@ def compare(words: list[str]) -> int:
     thresholds = [Threshold.parse(text) for text in options.fail_if]
     sides = (options.a, options.b)
     folders = [Path(side) if (Path(side) / "report.json").is_file() else None for side in sides]
-    if options.out is None and None in folders:
+    output = read(Output, vars(options))
+    if output.out is None and None in folders:
         raise RequestError("networks are run before they are compared: say where with --out DIR")
     pairs = dict(_pair(text) for text in options.layer)
-    out = Path(options.out) if options.out else None
+    out = Path(output.out) if output.out else None
     found: list[dict[str, Any]] = []
     for index, (side, folder) in enumerate(zip(sides, folders, strict=True)):
         if folder is None:
             assert out is not None
             folder = out / "ab"[index]
             layers = tuple(dict.fromkeys(pairs.values() if index else pairs))
-            status = carry_out(
-                _request(side, layers, options), folder, options.resume, options.quiet, again="--resume"
-            )
+            from invert.cli.carry_out import carry_out  # torch, which takes seconds
+
+            request = _request(side, layers, vars(options))
+            status = carry_out(request, folder, bool(output.resume), output.quiet, again="--resume")
             if status:
                 return status
         found.append(_report(folder))
@@ -65,28 +73,19 @@ def _parser() -> Parser:
     p = parser("compare", "Two networks or two checkpoints, the same photos and layers: what changed.")
     p.add_argument("a", metavar="A", help="a folder that `invert` wrote, or MODEL or MODEL=WEIGHTS to run")
     p.add_argument("b", metavar="B", help="the same, to set against A")
-    p.add_argument("--layer", type=names, default=("all",), metavar="NAMES",
+    p.add_argument("--layer", type=NAMES.read, default=("all",), metavar="NAMES",
                    help="layers to compare, NAME or NAME_IN_A=NAME_IN_B (default: all)")  # fmt: skip
-    p.add_argument("--image", action="append", default=[], metavar="FILE|DIR")
     p.add_argument("--fail-if", action="append", default=[], metavar="THRESHOLD",
                    help='such as "layer fc6 kept.luminance < -0.05"; status 1 if so')  # fmt: skip
-    add_prior_options(p)
-    add_work_options(p)
-    p.add_argument("--out", metavar="DIR")
+    add_options(p, Request, ASKED)
+    add_options(p, Output, ("out", "quiet"))
     p.add_argument("--resume", action="store_true", help="go on with what --out lacks")
-    p.add_argument("--quiet", action="store_true")
     return p
 
 
-def _request(side: str, layers: tuple[str, ...], options: Any) -> Request:
+def _request(side: str, layers: tuple[str, ...], said: dict[str, Any]) -> Request:
     model, _, weights = side.partition("=")
-    return Request(
-        model=model,
-        weights=weights or None,
-        layer=layers,
-        image=tuple(options.image),
-        **prior_and_work(options),
-    )
+    return read(Request, said, model=model, weights=weights or None, layer=layers)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -95,9 +94,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _report(folder: Path) -> dict[str, Any]:
-    report = read_json(folder / "report.json")
-    if report is None:
-        raise RequestError(f"{folder} holds no readable report.json: name a folder that `invert` wrote")
+    report: dict[str, Any] = to_json(read_report(folder))
     return report
 
 

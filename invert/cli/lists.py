@@ -6,36 +6,37 @@ import json
 import platform
 from dataclasses import MISSING, fields
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
 from invert import registry
-from invert.cli.arguments import add_subject_options, parser
-from invert.engine.devices import choose_device, choose_precision
-from invert.protocols import Prior
-from invert.subjects import load
-from invert.subjects.sources.load import names
+from invert.cli.arguments import add_options, parser
+from invert.sweeps.options import read
+from invert.sweeps.request import Request
+
+if TYPE_CHECKING:
+    from invert.protocols import Prior
+
+# torch, which takes seconds, is imported once a command knows what is asked of it.
+
+NETWORK = ("model", "weights", "labels", "size", "mean", "std")
 
 
 def layers(words: list[str]) -> int:
     """The layers of a network, in the order in which an image meets them."""
     p = parser("layers", "Names, aliases and shapes of a network's layers, shallow to deep.")
-    p.add_argument("model", metavar="MODEL")
     p.add_argument("--json", action="store_true", help="as JSON")
-    add_subject_options(p)
+    add_options(p, Request, NETWORK)
     options = p.parse_args(words)
+    asked = read(Request, vars(options))
+    from invert.subjects import load
+
     # Shapes do not depend on the weights: none are downloaded to list layers.
-    subject = load(
-        options.model,
-        options.weights or ("random" if options.model != "alexnet-mini" else None),
-        size=options.size,
-        mean=options.mean,
-        std=options.std,
-        labels=options.labels,
-    )
+    weights = asked.weights or ("random" if asked.model != "alexnet-mini" else None)
+    more = {name: getattr(asked, name) for name in NETWORK[2:]}
+    subject = load(asked.model, weights, **more)
     main = set(subject.main_layers)
     if options.json:
         rows = [
@@ -72,7 +73,9 @@ def models(words: list[str]) -> int:
     p = parser("models", "The networks that can be named, torchvision's and timm's among them.")
     p.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help="part of the name")
     options = p.parse_args(words)
-    import timm  # takes seconds to import
+    import timm
+
+    from invert.subjects.sources.load import names
 
     known = [*names(), *(f"timm:{name}" for name in timm.list_models())]
     found = [name for name in known if options.pattern.lower() in name.lower()]
@@ -98,6 +101,10 @@ def priors(words: list[str]) -> int:
 def doctor(words: list[str]) -> int:
     """What is installed and whether it works; status 1 if a plug-in is broken."""
     parser("doctor", "What is installed here, and whether it works.").parse_args(words)
+    import torch
+
+    from invert.engine.devices import choose_device, choose_precision
+
     device = choose_device()
     print(f"invert {version('invert')}, Python {platform.python_version()}")
     for package in ("torch", "torchvision", "timm", "captum", "numpy", "safetensors"):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from invert.measures.evidence import Evidence
 from invert.measures.measure import Measure
+from invert.objectives.feature_match import FeatureMatch
 from invert.protocols import Description
 
 
@@ -18,7 +19,8 @@ class FeatureError(Measure):
 
     It says how well the network is fooled at that layer and nothing about what the picture
     shows: noise can have an error of 0. Its square root stands in the tables of the IJCV paper;
-    the CVPR tables divide by the distance between different photos instead.
+    the CVPR tables divide by the distance between different photos instead. Whatever weight it has
+    in the loss; of several layers, the largest.
     """
 
     name: ClassVar[str] = "feature_error"
@@ -28,10 +30,13 @@ class FeatureError(Measure):
         range=(0, math.inf),
         better="lower",
         source="Mahendran and Vedaldi, IJCV 2016, the loss (its tables print the square root)",
+        short="feature error",
+        place="caption",
     )
 
     def __call__(self, evidence: Evidence) -> float | None:
-        return evidence.loss if evidence.objective.kind == "feature" else None
+        terms = [term for _, term in evidence.objective.terms if isinstance(term, FeatureMatch)]
+        return max((evidence.value(term) for term in terms), default=None)
 
 
 class PSNR(Measure):
@@ -48,6 +53,8 @@ class PSNR(Measure):
         range=(0, 100),
         better="higher",
         source="10 log₁₀(1 / MSE) over pixels and channels in [0, 1]; misleading at deep layers",
+        short="PSNR",
+        place="caption",
     )
 
     def __call__(self, evidence: Evidence) -> float | None:
@@ -71,6 +78,8 @@ class SSIM(Measure):
         range=(-1, 1),
         better="higher",
         source="Wang, Bovik, Sheikh and Simoncelli, IEEE TIP 2004",
+        short="SSIM",
+        place="chart",
     )
 
     def __call__(self, evidence: Evidence) -> float | None:

@@ -13,7 +13,10 @@ from invert.protocols import Description
 
 
 class TargetScore(Measure):
-    """The class's logit, or what the unit reached, in the picture itself (no views, no noise, fp32)."""
+    """The class's logit, or what the unit reached, in the picture itself (no views, no noise, fp32).
+
+    Null where the objective drives several things up.
+    """
 
     name: ClassVar[str] = "target_score"
     description: ClassVar[Description] = Description(
@@ -22,14 +25,14 @@ class TargetScore(Measure):
         range=(-math.inf, math.inf),
         better="higher",
         source="the network's own output or layer, before softmax",
+        short="score",
     )
 
     def __call__(self, evidence: Evidence) -> float | None:
-        if evidence.objective.kind == "feature":
-            return None
         if evidence.target_index is not None and evidence.logits is not None:
             return float(evidence.logits[evidence.target_index])
-        return -evidence.loss
+        driven = [term for _, term in evidence.objective.terms if term.drives_up]
+        return -evidence.value(driven[0]) if len(driven) == 1 else None
 
 
 class TargetProbability(Measure):
@@ -45,6 +48,7 @@ class TargetProbability(Measure):
         range=(0, 1),
         better="higher",
         source="softmax of the network's own output",
+        short="probability",
     )
 
     def __call__(self, evidence: Evidence) -> float | None:
@@ -63,6 +67,7 @@ class TargetRank(Measure):
         range=(0, math.inf),
         better="lower",
         source="order of the network's own output; equals count as ahead",
+        short="rank",
     )
 
     def __call__(self, evidence: Evidence) -> float | None:

@@ -9,6 +9,7 @@ from functools import cached_property
 from math import isfinite
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -123,10 +124,13 @@ class Subject:
         """A photo (a path, a PIL image, an array or a tensor) as the network sees it: `(1, C, H, W)`.
 
         Resized and cut as the weights were evaluated, in [0, 1]. See `invert.images.to_tensor`. A
-        tensor that has the network's own size is taken to be cut already, so that the image of an
-        image is that image.
+        tensor or an array that has the network's own size is taken to be cut already, so that the
+        image of an image is that image.
         """
-        cut = isinstance(photo, Tensor) and tuple(photo.shape[-3:]) == self.input_shape
+        size = self.input_shape[1:]
+        cut = (isinstance(photo, Tensor) and photo.ndim > 2 and tuple(photo.shape[-2:]) == size) or (
+            isinstance(photo, np.ndarray) and photo.shape[:2] == size
+        )
         crop = 1.0 if cut else self.crop
         image = to_tensor(photo, self.input_shape, crop=crop, interpolation=self.interpolation)
         return image.to(self.device)

@@ -9,7 +9,8 @@ from pathlib import Path
 from markupsafe import Markup
 
 from invert.files import write_whole
-from invert_reports.files import Json, inside, read_json, read_report
+from invert.report import Record, Report, read_report
+from invert_reports.files import Json, inside, read_json
 from invert_reports.html.charts import Panel, Series
 from invert_reports.html.numbers import SHARES, facet_label, facets, number, percent, short
 from invert_reports.html.page import HERE, environment, policy
@@ -42,18 +43,18 @@ class Side:
     """One of the two runs: its folder, and its report."""
 
     folder: Path
-    report: Json
+    report: Report
 
-    def picture(self, name: object) -> str | None:
+    def picture(self, name: str | None) -> str | None:
         """A PNG that the report names, as a data URL."""
         file = inside(self.folder, name)
         if file is None:
             return None
         return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode("ascii")
 
-    def first(self, ids: list[str]) -> Json | None:
-        runs = {run["id"]: run for run in self.report["runs"]}
-        return next((runs[i] for i in ids if i in runs and runs[i]["error"] is None), None)
+    def first(self, ids: list[str]) -> Record | None:
+        runs = {run.id: run for run in self.report.runs}
+        return next((runs[i] for i in ids if i in runs and runs[i].error is None), None)
 
 
 class Row:
@@ -66,10 +67,9 @@ class Row:
         self.prior = row["prior"]
         runs = [side.first(row[ids]) for side, ids in zip(sides, ("runs_a", "runs_b"), strict=True)]
         self.pictures = [
-            side.picture(run["files"]["image"]) if run else None
-            for side, run in zip(sides, runs, strict=True)
+            side.picture(run.files.image) if run else None for side, run in zip(sides, runs, strict=True)
         ]
-        self.seed = next((run["seed"] for run in runs if run), None)
+        self.seed = next((run.seed for run in runs if run), None)
         self.readings = [row["reading_a"], row["reading_b"]]
         self.changes = [Change(facet, row) for facet in facets(row["a"])]
         self.errors = [short(row[side].get("feature_error")) for side in ("a", "b")]

@@ -12,7 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from invert.files import write_whole
-from invert_reports.files import PAGE, Json, read_report
+from invert.report import Report, read_report
+from invert_reports.files import PAGE
 from invert_reports.html import charts
 from invert_reports.html.payload import payload
 from invert_reports.html.pictures import Album
@@ -20,6 +21,8 @@ from invert_reports.html.view import View
 from invert_reports.study import studies
 
 HERE = Path(__file__).parent
+SCRIPT = ("page", "theme", "grid", "closer", "stage", "details", "curve", "copying", "tables")
+"""The files of the page's script, in the order in which they run as one."""
 
 
 def write_page(out: Path) -> Path:
@@ -31,11 +34,11 @@ def write_page(out: Path) -> Path:
     return write_whole(out / PAGE, render(out, read_report(out)).encode("utf-8"))
 
 
-def render(out: Path, report: Json) -> str:
+def render(out: Path, report: Report) -> str:
     """The page of a report whose files lie in `out`, as HTML."""
     view = View(report, studies(report), Album(out))
     style = (HERE / "style.css").read_text(encoding="utf-8")
-    script = (HERE / "page.js").read_text(encoding="utf-8")
+    script = "\n".join((HERE / "script" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPT)
     return (
         environment()
         .get_template("template.html")
