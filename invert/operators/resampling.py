@@ -59,7 +59,9 @@ def matrix(size: int, smaller: int, kernel: str) -> Tensor:
     for row in range(smaller):
         centre = (row + 0.5) * scale
         if kernel == "matlab":
-            reach = range(math.floor(centre - support * stretch) - 1, math.ceil(centre + support * stretch) + 2)
+            reach = range(
+                math.floor(centre - support * stretch) - 1, math.ceil(centre + support * stretch) + 2
+            )
         else:
             first, last = int(centre - support * stretch + 0.5), int(centre + support * stretch + 0.5)
             reach = range(max(first, 0), min(last, size))
