@@ -11,6 +11,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from invert import images
+from invert.engine.drawn import check_drawn
 from invert.engine.optimise import Event, Optimisation, Precision, Stopped
 from invert.engine.problem import Problem
 from invert.engine.views import RandomViews
@@ -146,6 +147,8 @@ def result(
             "check the network, or lower the prior's learning_rate"
         )
     image = stopped.best[b : b + 1]
+    check_drawn(image)
+    check_drawn(stopped.last[b : b + 1])
     evidence = evidence_of(problem, image, judge)
     measures = measure_run(evidence)
     done = stopped.steps[b]
@@ -173,7 +176,7 @@ def result(
 def evidence_of(problem: Problem, image: Tensor, judge: Subject | None = None) -> Evidence:
     """What is measured of an image `(1, C, H, W)` that a problem led to."""
     objective = problem.objective
-    subject = cast("Subject | None", problem.network)
+    subject = cast("Subject | None", problem.network) if objective.layers else None
     return Evidence(subject, objective, image, objective.original, objective.target_index, judge)
 
 

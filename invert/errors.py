@@ -23,10 +23,30 @@ class RunError(InvertError, RuntimeError):
     """The request was sound, but it failed while running (exit status 1)."""
 
 
+class InvertWarning(UserWarning):
+    """Something that the user should know and that stops nothing; one line."""
+
+
 def one_line(error: BaseException) -> str:
     """What went wrong, in one line: our own errors in their words, others with their type."""
-    text = " ".join(str(error).split())
+    try:
+        text = plain(str(error))
+    except Exception:  # the error's own words fail
+        text = ""
     return text if text and isinstance(error, InvertError) else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+def plain(text: str, most: int = 1_000) -> str:
+    """Text of any origin as it may go to a terminal: one line, not too long, and nothing that acts there.
+
+    Characters that print nothing (escapes, marks that turn the direction of writing, halves of
+    surrogates) are written as in Python: `\\x1b`. Of more than `most` characters the middle is left out.
+    """
+    if len(text) > most:
+        left = most * 2 // 3
+        text = f"{text[:left]} … ({len(text):,} characters) … {text[left - most :]}"
+    text = " ".join(text.split())
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def unknown(kind: str, name: str, known: Iterable[str], hint: str = "") -> RequestError:

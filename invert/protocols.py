@@ -102,6 +102,9 @@ class Prior(Plugin):
     settings that nobody named take its values.
     """
 
+    neutral: ClassVar[bool] = False
+    """Whether it prefers no image to another, and so makes nothing up where a layer leaves it open."""
+
     steps: int = 500
     """Optimisation steps, unless the user says otherwise."""
     learning_rate: float = 0.01

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
+from invert.cli.arguments import Answered
+from invert.cli.terminal import own_warnings, tell
 from invert.errors import InvertError, RequestError, one_line
 from invert.sweeps.request import SUBCOMMANDS, meant
 
@@ -19,21 +22,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in words[:end]
     words = [word for word in words[:end] if word != "--debug"] + words[end:]
     try:
-        return _command(words)(words)
-    except SystemExit as stop:  # what argparse does after --help
-        return 1 if stop.code else 0
+        with nullcontext() if debug else own_warnings():
+            return _command(words)(words)
+    except SystemExit as stop:
+        if isinstance(stop, Answered):
+            return 0
+        tell(f"error: a plug-in or the network called sys.exit({stop.code!r})")
+        return 1
     except BrokenPipeError:  # whoever read the output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that Python does not complain at its end
         return 1
-    except Exception as error:
+    except KeyboardInterrupt:
+        tell("stopped at once; --resume goes on from what was finished")
+        return 130
+    except BaseException as error:  # libraries in other languages panic with what is no Exception
         if debug:
             raise
         hint = "" if isinstance(error, InvertError) else " (--debug shows where)"
-        print(f"invert: error: {one_line(error)}{hint}", file=sys.stderr)
+        tell(f"error: {one_line(error)}{hint}")
         return error.exit_status if isinstance(error, InvertError) else 1
-    except KeyboardInterrupt:
-        print("invert: stopped at once; --resume goes on from what was finished", file=sys.stderr)
-        return 130
 
 
 def _command(words: list[str]) -> Command:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
 
 import invert_reports
 from invert.cli.arguments import Parser, add_options, parser
 from invert.cli.study import Output
+from invert.cli.terminal import say, show_table, tell
 from invert.errors import RequestError
 from invert.files import write_json
 from invert.report import read_report
@@ -62,10 +59,10 @@ def compare(words: list[str]) -> int:
     _print_table(comparison)
     if out is not None:
         write_json(out / "comparison.json", comparison)
-        print(f"comparison: {invert_reports.write_comparison(out, *_folders(out, folders))}")
+        say(f"comparison: {invert_reports.write_comparison(out, *_folders(out, folders))}")
     broken = [line for threshold in thresholds for line in threshold.broken_by(comparison["rows"])]
     for line in broken:
-        print(f"invert: --fail-if: {line}", file=sys.stderr)
+        tell(f"--fail-if: {line}")
     return 1 if broken else 0
 
 
@@ -104,12 +101,11 @@ def _folders(out: Path, folders: list[Path | None]) -> tuple[Path, Path]:
 
 
 def _print_table(comparison: dict[str, Any]) -> None:
-    table = Table("layer", "prior", *SHOWN, title="A to B (change)", title_justify="left")
+    rows = []
     for row in comparison["rows"]:
         layer = row["layer"] if row["layer"] == row["layer_b"] else f"{row['layer']} = {row['layer_b']}"
-        table.add_row(layer, row["prior"], *(_change(row, name) for name in SHOWN))
-    console = Console()
-    console.print(table) if console.is_terminal else Console(width=200).print(table)
+        rows.append((layer, row["prior"], *(_change(row, name) for name in SHOWN)))
+    show_table(("layer", "prior", *SHOWN), rows, title="A to B (change)")
 
 
 def _change(row: dict[str, Any], name: str) -> str:

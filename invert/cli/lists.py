@@ -8,11 +8,10 @@ from dataclasses import MISSING, fields
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
 from invert import registry
 from invert.cli.arguments import add_options, parser
+from invert.cli.terminal import say, show_table
+from invert.foreign import foreign
 from invert.sweeps.options import read
 from invert.sweeps.request import Request
 
@@ -36,8 +35,9 @@ def layers(words: list[str]) -> int:
     # Shapes do not depend on the weights: none are downloaded to list layers.
     weights = asked.weights or ("random" if asked.model != "alexnet-mini" else None)
     more = {name: getattr(asked, name) for name in NETWORK[2:]}
-    subject = load(asked.model, weights, **more)
-    main = set(subject.main_layers)
+    with foreign():
+        subject = load(asked.model, weights, **more)
+        main = set(subject.main_layers)
     if options.json:
         rows = [
             {
@@ -52,17 +52,19 @@ def layers(words: list[str]) -> int:
         ]
         print(json.dumps(rows, indent=1))
         return 0
-    table = Table("layer", "also", "type", "shape", "share of the input's numbers")
-    for layer in subject.layers:
-        in_all = layer.name in main or main & set(layer.aliases)
-        table.add_row(
-            f"{layer.name}{' *' if in_all else ''}",
-            ", ".join(layer.aliases),
-            layer.kind,
-            " × ".join(map(str, layer.shape)),
-            f"{layer.share:.1%}",
-        )
-    _print(table)
+    show_table(
+        ("layer", "also", "type", "shape", "share of the input's numbers"),
+        (
+            (
+                f"{layer.name}{' *' if layer.name in main or main & set(layer.aliases) else ''}",
+                ", ".join(layer.aliases),
+                layer.kind,
+                " × ".join(map(str, layer.shape)),
+                f"{layer.share:.1%}",
+            )
+            for layer in subject.layers
+        ),
+    )
     c, h, w = subject.input_shape
     print(f"* in --layer all.  The input is {c} × {h} × {w}.")
     return 0
@@ -73,13 +75,11 @@ def models(words: list[str]) -> int:
     p = parser("models", "The networks that can be named, torchvision's and timm's among them.")
     p.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help="part of the name")
     options = p.parse_args(words)
-    import timm
+    from invert.subjects.sources.table import names
 
-    from invert.subjects.sources.load import names
-
-    known = [*names(), *(f"timm:{name}" for name in timm.list_models())]
-    found = [name for name in known if options.pattern.lower() in name.lower()]
-    print("\n".join(found) if found else f"no model's name contains {options.pattern!r}")
+    found = [name for name in names() if options.pattern.lower() in name.lower()]
+    for line in found or [f"no model's name contains {options.pattern!r}"]:
+        say(line)
     return 0
 
 
@@ -87,12 +87,12 @@ def priors(words: list[str]) -> int:
     """The priors and their settings."""
     parser("priors", "The priors, their settings and defaults, and their presets.").parse_args(words)
     for name, cls in registry.working("invert.priors").items():
-        summary = (cls.__doc__ or "").strip().splitlines()[0]
-        table = Table("setting", "default", *cls.presets, title=f"{name}: {summary}", title_justify="left")
-        for setting, default in _defaults(cls).items():
-            presets = (_text(preset.get(setting, "")) for preset in cls.presets.values())
-            table.add_row(f"{name}.{setting}", _text(default), *presets)
-        _print(table)
+        summary = (cls.__doc__ or "").strip().partition("\n")[0]
+        rows = [
+            (f"{name}.{setting}", *map(_text, (default, *(p.get(setting, "") for p in cls.presets.values()))))
+            for setting, default in _defaults(cls).items()
+        ]
+        show_table(("setting", "default", *cls.presets), rows, title=f"{name}: {summary}")
     _print_broken("invert.priors")
     print("Change one with --set PRIOR.SETTING=VALUE, a group with --set PRIOR.preset=NAME.")
     return 0
@@ -113,7 +113,7 @@ def doctor(words: list[str]) -> int:
         f"device: {device}, precision: {choose_precision('auto', device)}, {torch.get_num_threads()} threads"
     )
     for group in registry.GROUPS:
-        print(f"{group.removeprefix('invert.')}: {', '.join(registry.working(group))}")
+        say(f"{group.removeprefix('invert.')}: {', '.join(registry.working(group))}")
     return 1 if sum(_print_broken(group) for group in registry.GROUPS) else 0
 
 
@@ -129,11 +129,5 @@ def _text(value: Any) -> str:
 def _print_broken(group: registry.Group) -> int:
     broken = registry.broken(group)
     for plugin in broken:
-        print(f"broken: {plugin.reason}")
+        say(f"broken: {plugin.reason}")
     return len(broken)
-
-
-def _print(table: Table) -> None:
-    console = Console()
-    # A pipe has no width: names must not be cut there.
-    console.print(table) if console.is_terminal else Console(width=200).print(table)

@@ -10,15 +10,21 @@ from contextlib import suppress
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from invert.cli.terminal import tell
+from invert.errors import plain
+from invert.measures.matched import told
 from invert.sweeps.cells import Cell
-from invert.sweeps.sweep import GroupStarted, PhotosScored, SweepEvent
+from invert.sweeps.sweep import GroupStarted, Notice, PhotosScored, SweepEvent
 from invert.sweeps.worker import CellFinished, GroupStep
+
+NAME = 120
+"""Characters of a cell's name at most: progress is one line."""
 
 
 def show(events: Iterable[SweepEvent], cells: int, quiet: bool) -> Iterator[SweepEvent]:
     """Pass the events of a sweep of `cells` cells on, showing them on standard error."""
     if quiet:
-        yield from events
+        yield from _notices(events)
     elif sys.stderr.isatty():
         yield from _bar(events, cells)
     else:
@@ -79,15 +85,24 @@ def _bar(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
                     completed=done,
                     left=clock.left(done),
                 )
+            elif isinstance(event, Notice):
+                progress.console.print(f"invert: {event.text}", markup=False, highlight=False)
             else:
-                progress.console.print(finished(event), markup=False, highlight=False)
+                progress.console.print(finished(event), markup=False, highlight=False, emoji=False)
             yield event
+
+
+def _notices(events: Iterable[SweepEvent]) -> Iterator[SweepEvent]:
+    for event in events:
+        if isinstance(event, Notice):
+            tell(event.text)
+        yield event
 
 
 def _lines(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
     clock = Clock(cells)
     index = 0
-    for event in events:
+    for event in _notices(events):
         if isinstance(event, GroupStarted):
             index = event.index
             clock.left(index)
@@ -103,7 +118,7 @@ def title(cell: Cell) -> str:
     what = cell.layer if cell.photo else f"{cell.layer}:{cell.target}" if cell.layer else cell.target
     photo = f" {cell.photo}" if cell.photo else ""
     control = f", {cell.control}" if cell.control else ""
-    return f"{what} {cell.prior}{photo} seed {cell.seed}{control}"
+    return plain(f"{what} {cell.prior}{photo} seed {cell.seed}{control}", NAME)
 
 
 def loss_name(cell: Cell) -> str:
@@ -113,8 +128,9 @@ def loss_name(cell: Cell) -> str:
 def finished(event: CellFinished) -> str:
     record = event.record
     if record.error is not None:
-        return f"{title(event.cell)}: failed: {record.error}"
+        return f"{title(event.cell)}: failed: {plain(record.error)}"
     error = record.feature_error
     score = "" if error is None else f"feature error {error:.4g}, "
+    score += f"{told(record.match)}, " if record.match else ""
     missed = ", did not reach --until" if record.reached is False else ""
     return f"{title(event.cell)}: {score}{record.steps} steps, {duration(record.seconds)}{missed}"

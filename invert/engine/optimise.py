@@ -109,6 +109,8 @@ class Optimisation:
         self.canvas, self.loss, self.steps, self.rate = canvas, loss, steps, rate
         self.precision, self.smoothing = precision, smoothing
         self.noise = list(noise)
+        if canvas.draws and not self.noise:
+            raise ValueError("the canvas draws: hand it noise, a generator a problem")
         self.generators = [*noise, *generators]
         parameters = [p for p in canvas.parameters() if p.requires_grad]
         self.device = parameters[0].device
@@ -245,8 +247,8 @@ class Optimisation:
 
         Raises `ValueError`, and changes nothing, where it is of another.
         """
-        mine = {name: value.shape for name, value in self.state().items() if not name.startswith("adam.")}
-        given = {name: value.shape for name, value in state.items() if not name.startswith("adam.")}
+        mine = {name: (v.shape, v.dtype) for name, v in self.state().items() if name[:5] != "adam."}
+        given = {name: (v.shape, v.dtype) for name, v in state.items() if name[:5] != "adam."}
         if mine != given or not 0 <= int(state["step"]) <= self.steps:
             raise ValueError("the state is of another optimisation")
         adam = self.adam.state_dict()
@@ -254,6 +256,8 @@ class Optimisation:
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in _under("adam.", state).items():
             index, moment = name.split(".")
+            if int(index) >= len(parameters) or value.shape not in (parameters[int(index)].shape, ()):
+                raise ValueError("the state is of another optimisation")
             moments.setdefault(int(index), {})[moment] = laid_out_as(parameters[int(index)], value)
         self.canvas.load_state_dict(_under("canvas.", state), strict=False)
         self.adam.load_state_dict({**adam, "state": moments})
@@ -316,6 +320,6 @@ def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
 def optimise(canvas: Canvas, loss: Loss, *, steps: int, learning_rate: float) -> Iterator[Event]:
     """Minimise `loss(canvas()) + penalty` with Adam at a constant rate, yielding events.
 
-    For schedules, stopping rules, bf16, saving and continuing see `Optimisation`.
+    For schedules, stopping rules, noise, bf16, saving and continuing see `Optimisation`.
     """
     return iter(Optimisation(canvas, loss, steps=steps, rate=lambda _: learning_rate))

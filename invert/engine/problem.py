@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from invert.engine.devices import choose_precision
+from invert.engine.drawn import check_drawn
 from invert.engine.optimise import Optimisation, Value
 from invert.engine.redirect import redirect_dead_relus
-from invert.engine.stopping import Plateau, Until
+from invert.engine.stopping import Floor, Plateau, Until
 from invert.engine.views import RandomViews, Viewer, views_for
 from invert.errors import RequestError, RunError
 from invert.protocols import Canvas, Network, Objective, Prior, Stop
@@ -96,7 +97,7 @@ class Problem:
         held_in = torch.bfloat16 if chosen == "bf16" else None
         layers = self.objective.layers
         watched = self.network.prepared(layers, held_in) if self.network and layers else self.network
-        return Optimisation(
+        optimisation = Optimisation(
             canvas,
             lambda image: self.value(image, viewer, watched),
             steps=_checked_steps(self.prior.steps if steps is None else steps),
@@ -108,6 +109,8 @@ class Problem:
             noise=noise,
             generators=viewer.generators() if viewer else (),
         )
+        check_drawn(optimisation.progress.last)  # what it starts from; the result is looked at again
+        return optimisation
 
     def loss(self, image: Tensor) -> Tensor:
         """The objective of images `(B, C, H, W)`: `(B,)`."""
@@ -139,9 +142,14 @@ class Problem:
         return "did not move" if still else reason
 
     def _stops(self, until: float | None, patience: int | None) -> list[Stop]:
-        end = self.objective.floor if until is None else until
-        reached = [] if end is None else [Until(error=end)]
-        return [*reached, *([] if patience is None else [Plateau(patience=patience)])]
+        stops: list[Stop] = []
+        if until is not None:
+            stops.append(Until(error=until))
+        elif self.objective.floor is not None:
+            stops.append(Floor(loss=self.objective.floor))
+        if patience is not None:
+            stops.append(Plateau(patience=patience))
+        return stops
 
     def _generators(self, random: Sequence[torch.Generator]) -> list[torch.Generator]:
         """One a problem on the device, each seeded from that of its problem."""

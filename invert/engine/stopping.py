@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -34,25 +35,37 @@ class Broken(Criterion):
 
 @dataclass(frozen=True, kw_only=True)
 class Until(Stop):
-    """The error is at most this: what is compared is matched so well, or a floor is met."""
+    """The error is at most this: what is compared is matched so well."""
 
     name: ClassVar[str] = "until"
 
     error: float = 0.01
 
     def start(self, image: Tensor) -> Criterion:
-        return Reached(self.error)
+        return Reached(lambda now: now.error <= self.error)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Floor(Stop):
+    """The loss is the least that it can be: there is nothing left to do. For who asked, as `until`."""
+
+    name: ClassVar[str] = "until"
+
+    loss: float = 0.0
+
+    def start(self, image: Tensor) -> Criterion:
+        return Reached(lambda now: now.loss <= self.loss)
 
 
 class Reached(Criterion):
     conclusive = True
 
-    def __init__(self, error: float) -> None:
+    def __init__(self, where: Callable[[Now], Tensor]) -> None:
         super().__init__()
-        self.error = error
+        self.where = where
 
     def forward(self, now: Now) -> Tensor:
-        return now.error <= self.error
+        return self.where(now)
 
 
 @dataclass(frozen=True, kw_only=True)

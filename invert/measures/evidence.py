@@ -87,6 +87,11 @@ class RowEvidence:
     layer_share: float
     judge: Subject | None = None
 
+    def of_photo(self, number: int) -> RowEvidence:
+        """One photo with its own inversions alone."""
+        one = slice(number, number + 1)
+        return replace(self, originals=self.originals[one], images=self.images[one])
+
     def of_another_photo(self) -> RowEvidence:
         """A control: each photo with the inversions of another photo's code, where nothing should be kept."""
         return replace(self, originals=self.originals.roll(1, 0))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ from invert.report import EvidenceFiles, Record, RecordFiles, Snapshot, TopClass
 from invert.settings import as_json
 from invert.subjects import Subject, load
 from invert.subjects.attribution import evidence_map, overlay
-from invert.sweeps.cells import Cell, objective_of, photo_paths, prior_of
+from invert.sweeps.cells import Cell, objective_of, photo_path, prior_of, stops_of
 from invert.sweeps.describe import top5
 from invert.sweeps.request import Request
 
@@ -136,7 +137,10 @@ class Worker:
             self._optimisation.interrupt()
 
     def solve(self, task: Task) -> Iterator[WorkerEvent]:
-        """Solve a task; what goes wrong with its cells is in their records."""
+        """Solve a task; what goes wrong with its cells is in their records.
+
+        What went on from a checkpoint and failed is solved from the beginning: it may have been that.
+        """
         yield Begun(task)
         left = task.missing
         too_large, error_line = False, ""
@@ -145,10 +149,16 @@ class Worker:
                 if isinstance(event, CellFinished):
                     left.remove(event.cell)
                 yield event
-        except (Exception, SystemExit) as error:
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # a network may exit, and libraries panic with what is no Exception
             too_large = isinstance(error, torch.OutOfMemoryError) and len(task.cells) > 1
             error_line = one_line(error)
         self._optimisation = None
+        if error_line and not too_large and task.state is not None:
+            done = {cell.id for cell in task.missing if cell not in left}
+            yield from self.solve(Task(task.cells, task.finished | done))
+            return
         if too_large:
             # Only here, after the error is gone, does nothing hold the memory any more.
             torch.cuda.empty_cache()
@@ -161,7 +171,7 @@ class Worker:
         cells, first = task.cells, task.cells[0]
         request, prior = first.request, prior_of(first)
         subject = self.subject(request)
-        photo = None if first.photo is None else self.photo(subject, photo_paths(request)[0])
+        photo = None if first.photo is None else self.photo(subject, photo_path(first))
         problem = Problem.pose(
             subject,
             objective_of(first, subject, photo),
@@ -173,13 +183,14 @@ class Worker:
             request.steps,
             until=request.until if first.objective == "feature" else None,
             patience=request.patience,
+            stops=stops_of(request),
             precision=request.precision,
         )
         if self._interrupted:
             optimisation.interrupt()
         if task.state is not None:
             optimisation.restore(task.state)
-        steps = request.steps or prior.steps
+        steps = steps_of(first)
         wanted = _snapshot_steps(steps)
         checkpointed = time.monotonic()
         for event in optimisation:
@@ -224,10 +235,11 @@ def _conclude(
         files[f"runs/{cell.id}/trace.json"] = _trace(came_back.loss, came_back.penalty)
         if photo is not None:
             files |= _evidence_files(cell, subject, photo, came_back.image)
-        record = record_of(cell, came_back, top5(subject, came_back.image))
+        picture = sha256(files[f"runs/{cell.id}/image.png"]).hexdigest()
+        record = replace(record_of(cell, came_back, top5(subject, came_back.image)), sha256=picture)
     except torch.OutOfMemoryError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         files, record = {}, record_of(cell, None, error=one_line(error))
     for path, content in files.items():
         yield File(path, content)
@@ -255,7 +267,6 @@ def record_of(
     error: str | None = None,
 ) -> Record:
     """What is kept of a run (docs/files.md); without a result, of one that failed. `seen` is its `top5`."""
-    here = f"runs/{cell.id}"
     record = Record(
         id=cell.id,
         **cell.identity(),
@@ -263,9 +274,10 @@ def record_of(
         error=error,
         device=str(choose_device(cell.request.device)),
         precision=cell.request.precision,
+        threads=torch.get_num_threads(),
         top5=seen,
         command=cell.request.command(),
-        files=RecordFiles(record=f"{here}/record.json"),
+        files=files_of(cell, None),
     )
     if result is None:
         return record
@@ -281,17 +293,7 @@ def record_of(
         views=result.views.as_json() if result.views else None,
         feature_error=result.feature_error,
         measures=result.measures,
-        files=RecordFiles(
-            image=f"{here}/image.png",
-            trace=f"{here}/trace.json",
-            record=f"{here}/record.json",
-            snapshots=[
-                Snapshot(step=step, file=_snapshot(cell, step))
-                for step in _snapshot_steps(cell.request.steps or result.prior.steps)
-                if step <= result.steps
-            ],
-            evidence=None if cell.photo is None else _evidence(cell),
-        ),
+        files=files_of(cell, result.steps),
     )
 
 
@@ -299,6 +301,29 @@ def _reached(cell: Cell, result: Result) -> bool | None:
     """Whether features are matched as --until asks; null where it asks nothing of this cell."""
     asked = cell.request.until is not None and cell.objective == "feature"
     return result.stopped == "until" if asked else None
+
+
+def files_of(cell: Cell, steps: int | None) -> RecordFiles:
+    """The files of a run that ended after so many steps, or, without, of one that failed."""
+    here = f"runs/{cell.id}"
+    if steps is None:
+        return RecordFiles(record=f"{here}/record.json")
+    return RecordFiles(
+        image=f"{here}/image.png",
+        trace=f"{here}/trace.json",
+        record=f"{here}/record.json",
+        snapshots=[
+            Snapshot(step=step, file=_snapshot(cell, step))
+            for step in _snapshot_steps(steps_of(cell))
+            if step <= steps
+        ],
+        evidence=None if cell.photo is None else _evidence(cell),
+    )
+
+
+def steps_of(cell: Cell) -> int:
+    """How many steps a cell takes, if nothing stops it."""
+    return cell.request.steps or prior_of(cell).steps
 
 
 def _trace(loss: Tensor, penalty: Tensor) -> bytes:

@@ -19,6 +19,7 @@ class Pixels(Prior):
     """
 
     name: ClassVar[str] = "none"
+    neutral: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "maximisation": {"learning_rate": 0.1, "decay": 0.1}
     }

@@ -32,7 +32,10 @@ class TotalVariation(Prior):
     """
 
     name: ClassVar[str] = "tv"
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"maximisation": {"weight": 0.01, "steps": 300}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "maximisation": {"weight": 0.01, "steps": 300},
+        "restoration": {"weight": 0.01, "alpha_weight": 0.0},
+    }
 
     learning_rate: float = 0.1
     decay: float = 0.1
