@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -44,13 +44,14 @@ _FORMULAS: dict[str, tuple[Callable[[float], float], float]] = {
 """Each kernel's formula, and how far it reaches either way."""
 
 
-@cache
+@lru_cache(maxsize=8)
 def matrix(size: int, smaller: int, kernel: str) -> Tensor:
     """What takes `size` samples to `smaller` ones: `(smaller, size)` in fp64, each row of sum 1.
 
     `lanczos`, `bicubic` and `box` are Pillow's `Image.resize` (the kernel is cut off at the border
     and what is left is scaled to 1); `matlab` is `imresize(…, "bicubic")`, antialiased, which
-    reflects the picture there. Both round the result to 8 bits, which this does not.
+    reflects the picture there. What they make of 8-bit pictures is this within one level: Pillow
+    rounds between rows and columns as well.
     """
     formula, support = _FORMULAS[kernel]
     scale = size / smaller
@@ -70,7 +71,7 @@ def matrix(size: int, smaller: int, kernel: str) -> Tensor:
     return weights / weights.sum(1, keepdim=True)
 
 
-@cache
+@lru_cache(maxsize=8)
 def inverse(size: int, smaller: int, kernel: str) -> Tensor:
     """The pseudo-inverse of `matrix`, `(size, smaller)`: the smallest change that makes the sizes agree."""
     return torch.linalg.pinv(matrix(size, smaller, kernel))

@@ -9,7 +9,8 @@ from PIL import Image
 from torch import Tensor
 
 import invert
-from invert.operators.resampling import inverse, matrix
+from invert.operators.resampling import KERNELS, inverse, matrix
+from invert.testing import check_operator
 
 PILLOW = {
     "lanczos": Image.Resampling.LANCZOS,
@@ -33,6 +34,21 @@ def test_pillow_s_numbers(kernel: str, smaller: tuple[int, int]) -> None:
     whole = picture(64, 96)
     ours = matrix(64, smaller[0], kernel) @ whole @ matrix(96, smaller[1], kernel).T
     np.testing.assert_allclose(ours.numpy(), resized(whole.numpy(), smaller, kernel), atol=1e-6)
+
+
+@pytest.mark.parametrize("kernel", PILLOW)
+def test_pillow_s_8_bit_pictures_within_a_level(kernel: str) -> None:
+    whole = (picture(64, 96) * 255).round()
+    ours = (matrix(64, 16, kernel) @ whole @ matrix(96, 24, kernel).T).clamp(0, 255)
+    theirs = Image.fromarray(whole.numpy().astype(np.uint8)).resize((24, 16), PILLOW[kernel])
+    assert float((ours - torch.from_numpy(np.array(theirs)).double()).abs().max()) <= 1.0
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("factor", [2, 3, 16])
+def test_every_kernel_keeps_what_an_operator_promises(kernel: str, factor: int) -> None:
+    """Sides that are no multiple of the factor, and one that is smaller than it."""
+    check_operator(invert.operator("downsample", factor=factor, kernel=kernel), (1, 31, 13))
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4, 8])
