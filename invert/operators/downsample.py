@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from invert.operators import resampling
 from invert.protocols import Observer, Operator, Shape
@@ -30,6 +31,10 @@ class Downsample(Operator):
             raise ValueError(f"factor is {self.factor}: it must be a whole number from 2 to 16")
         if self.kernel not in resampling.KERNELS:
             raise ValueError(f"kernel is {self.kernel!r}: choose from {', '.join(resampling.KERNELS)}")
+
+    def shape_of(self, observed: Shape) -> Shape:
+        channels, height, width = observed
+        return channels, height * self.factor, width * self.factor
 
     def start(self, shape: Shape, rng: torch.Generator) -> Smaller:
         return Smaller(self, shape)
@@ -64,4 +69,5 @@ class Smaller(Observer):
     def seen(self, observed: Tensor) -> Tensor:
         """As large as the picture, in blocks."""
         size = [len(self.back_rows), len(self.back_columns)]
-        return torch.nn.functional.interpolate(observed, size, mode="nearest")
+        blocks: Tensor = F.interpolate(observed, size, mode="nearest")
+        return blocks

@@ -50,8 +50,8 @@ def matrix(size: int, smaller: int, kernel: str) -> Tensor:
 
     `lanczos`, `bicubic` and `box` are Pillow's `Image.resize` (the kernel is cut off at the border
     and what is left is scaled to 1); `matlab` is `imresize(…, "bicubic")`, antialiased, which
-    reflects the picture there. What they make of 8-bit pictures is this within one level: Pillow
-    rounds between rows and columns as well.
+    reflects the picture there. What Pillow makes of 8-bit pictures is this within one level
+    where nothing overshoots: it rounds, and clips, between columns and rows as well.
     """
     formula, support = _FORMULAS[kernel]
     scale = size / smaller
@@ -74,7 +74,8 @@ def matrix(size: int, smaller: int, kernel: str) -> Tensor:
 @lru_cache(maxsize=8)
 def inverse(size: int, smaller: int, kernel: str) -> Tensor:
     """The pseudo-inverse of `matrix`, `(size, smaller)`: the smallest change that makes the sizes agree."""
-    return torch.linalg.pinv(matrix(size, smaller, kernel))
+    inverted: Tensor = torch.linalg.pinv(matrix(size, smaller, kernel))
+    return inverted
 
 
 def _reflected(sample: int, size: int) -> int:
