@@ -131,8 +131,9 @@ class Sweep:
             elif isinstance(event, Checkpoint):
                 folder.write_checkpoint(event.cells[0].id, event.state, self._fingerprint(event.cells))
             elif isinstance(event, CellFinished):
-                record = self.summary.matched(event.cell, self._with_photos(event, folder))
+                record = self._with_photos(event, folder)
                 folder.write_record(record)
+                record = self.summary.matched(event.cell, record)  # which is the study's, and grows with it
                 self.summary.add(event.cell, record)
                 yield CellFinished(event.cell, record)
             elif isinstance(event, Ended):
@@ -189,8 +190,8 @@ class Sweep:
 
     def _check_made_by_this(self, folder: Folder, resume: bool) -> None:
         # As it will be read back:
-        stood_for = json.loads(json_bytes(self._network | {PHOTOS: self._photos}))
-        asked = json.loads(json_bytes(self.request.as_json())) | stood_for
+        stood_for = json.loads(json_bytes(self._network | {PHOTOS: self._photos}, exact=True))
+        asked = json.loads(json_bytes(self.request.as_json(), exact=True)) | stood_for
         made_by = folder.request()
         if made_by is not None and not resume:
             raise RequestError(f"{folder.out} holds a run already: add --resume, or choose another --out")
