@@ -82,10 +82,13 @@ def leftover_of(name: str) -> str | None:
     return match and match[1]
 
 
-def json_bytes(value: Any, indent: int | None = 1) -> bytes:
-    """`value` as a file of JSON; what is no Unicode in the name of a file becomes a question mark."""
+def json_bytes(value: Any, indent: int | None = 1, exact: bool = False) -> bytes:
+    """`value` as a file of JSON; what is no Unicode in the name of a file becomes a question mark.
+
+    Where it is to be read back as it was (`exact`), an escape instead, which is JSON all the same.
+    """
     text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
-    return text.encode("utf-8", "replace")
+    return text.encode("utf-8", "backslashreplace" if exact else "replace")
 
 
 def write_json(path: Path, value: Any) -> Path:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from invert import images
 from invert.measures import RowEvidence
-from invert.measures.edges import EdgesKept
+from invert.measures.edges import EdgesKept, outlines
 from invert.photos import default_photo
 
 SIDE = 128
@@ -42,8 +42,8 @@ def test_neither_contrast_nor_polarity_matters(contrast: float) -> None:
 
 
 def test_neither_does_a_contrast_that_differs_from_place_to_place() -> None:
-    ramp = torch.linspace(-0.8, 0.8, SIDE)
-    assert kept(0.5 + ramp * (photos() - 0.5)) == pytest.approx(0.9, abs=0.1)
+    fading = torch.logspace(-1.5, 0, SIDE)
+    assert kept(0.5 + fading * (photos() - 0.5)) == pytest.approx(0.9, abs=0.1)
 
 
 @pytest.mark.parametrize("grain", [1, 8, 32], ids=lambda grain: f"{grain} px")
@@ -55,6 +55,12 @@ def test_noise_of_any_grain_has_no_outlines_of_a_photo(grain: int) -> None:
 
 def test_another_photo_has_not_either() -> None:
     assert kept(photos().roll(1, 0)) == pytest.approx(0, abs=0.1)
+
+
+def test_upright_edges_are_not_the_photos_for_being_upright() -> None:
+    stripes = F.interpolate(noise(2, 3, SIDE // 16, SIDE // 4), (SIDE, SIDE), mode="bicubic")
+    one, other = outlines(stripes)
+    assert float((one * other).sum()) == pytest.approx(0, abs=0.15)
 
 
 def test_outlines_are_seen_under_noise_as_the_eye_sees_them() -> None:
@@ -74,6 +80,8 @@ def test_outlines_may_move_a_little_and_not_far() -> None:
 
 def test_a_flat_picture_has_no_outlines_to_judge() -> None:
     assert kept(torch.full_like(photos(), 0.5)) is None
+    dithered = ((0.45 + 1 / 255 * noise(3, 3, SIDE, SIDE)) * 255).round() / 255
+    assert kept(dithered) is None, "rounding is no outline"
     flat = torch.full((3, 2, 3, SIDE, SIDE), 0.5)
     flat[:, 0] = photos()
     assert kept(flat) == pytest.approx(1), "the seeds that have outlines are judged"

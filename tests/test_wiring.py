@@ -214,6 +214,11 @@ def test_a_report_has_the_map(row: Report) -> None:
     assert np.mean(tiles) > 0.8
 
 
+def test_a_sentence_says_over_how_many_photos_and_seeds(row: Report) -> None:
+    assert row["reading"].endswith("(2 photos, 2 seeds)")
+    assert [part["reading"][-18:] for part in row["by_photo"].values()] == ["(1 photo, 2 seeds)"] * 2
+
+
 def test_the_control_is_another_photo(row: Report) -> None:
     other = row["controls"]["another photo"]
     assert row["measures"]["kept.luminance"] > 0.8

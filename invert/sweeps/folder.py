@@ -75,7 +75,7 @@ class Folder:
 
     def write_request(self, request: Mapping[str, Any]) -> None:
         """The first file of a folder to be written."""
-        self.write("request.json", json_bytes(request))
+        self.write("request.json", json_bytes(request, exact=True))
 
     def write_report(self, report: Report) -> None:
         self.write(REPORT, json_bytes(to_json(report)))

@@ -189,8 +189,8 @@ class Sweep:
 
     def _check_made_by_this(self, folder: Folder, resume: bool) -> None:
         # As it will be read back:
-        stood_for = json.loads(json_bytes(self._network | {PHOTOS: self._photos}))
-        asked = json.loads(json_bytes(self.request.as_json())) | stood_for
+        stood_for = json.loads(json_bytes(self._network | {PHOTOS: self._photos}, exact=True))
+        asked = json.loads(json_bytes(self.request.as_json(), exact=True)) | stood_for
         made_by = folder.request()
         if made_by is not None and not resume:
             raise RequestError(f"{folder.out} holds a run already: add --resume, or choose another --out")

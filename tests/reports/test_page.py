@@ -301,6 +301,19 @@ def test_a_report_with_next_to_nothing_has_a_page(tmp_path, visit, content):
     assert visit(tmp_path).locator("h1").count() == 1
 
 
+@pytest.mark.parametrize("value", [1e308, -1e308, 5e-324])
+def test_numbers_at_the_ends_of_what_a_float_holds_have_a_page(make, value):
+    factory = make().feature(("conv1", "fc6"), priors=("dip",))
+    factory.images[0]["top5"][0]["probability"] = value
+    for row in factory.layers:
+        row["measures"] = dict.fromkeys(row["measures"], value)
+        row["spread"] = dict.fromkeys(row["spread"], value)
+    for run in factory.runs:
+        run["measures"] = dict.fromkeys(run["measures"], value)
+        run["feature_error"] = run["top5"][0]["probability"] = value
+    assert invert_reports.write_page(factory.write()).is_file()
+
+
 def test_the_page_prints_in_light_colours(visit, inversions, tmp_path: Path):
     page = visit(inversions, color_scheme="dark")
     page.emulate_media(media="print")

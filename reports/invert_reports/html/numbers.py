@@ -35,7 +35,9 @@ def short(value: object) -> str:
 
 
 def percent(share: float | None) -> str:
-    return "–" if share is None else f"{round(100 * share)}\u202f%".replace("-", "−")
+    if share is None or not math.isfinite(100 * share):
+        return "–"
+    return f"{round(100 * share)}\u202f%".replace("-", "−")
 
 
 def share(value: float | None) -> str:
@@ -46,7 +48,9 @@ def share(value: float | None) -> str:
 def give_or_take(value: float | None, spread: float | None) -> str:
     """A share with its standard deviation, where it has one."""
     told = share(value)
-    return told if value is None or spread is None else f"{told} ± {round(100 * spread)}"
+    if value is None or spread is None or not math.isfinite(100 * spread):
+        return told
+    return f"{told} ± {round(100 * spread)}"
 
 
 def clipped(value: float) -> float:
