@@ -49,6 +49,10 @@ def lines(report: Report, width: int | None = None) -> Iterator[str]:
         yield from _aligned(table, left=2, width=width)
         if len(drawn) > MOST:
             yield f"… and {len(drawn) - MOST} more in runs.csv"
+    if any("cycles per image" in (row.reading or "") for row in report.layers):
+        yield from _wrapped(
+            "n cycles per image: detail that repeats n times across it; few are large shapes", width
+        )
     if any(row.seeds == 1 for row in report.layers):
         yield from _wrapped("one seed cannot tell what is kept from what is made up: add --seeds 2", width)
 
