@@ -6,6 +6,7 @@ import json
 import math
 import random
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from invert.measures.matched import Null, errors_between, still_falling, told, u
 from invert.objectives.feature_match import feature_error
 from invert.photos import default_photo
 from invert.subjects import Subject, load
-from invert.sweeps.cells import Photo, choose_photos
+from invert.sweeps.cells import Photo
+from invert.sweeps.cells import choose_photos as photos_and_skipped
 from invert.sweeps.folder import Folder
 from invert.sweeps.nulls import Nulls
 from invert.sweeps.request import Request
@@ -142,6 +144,10 @@ def test_too_short_a_trace_tells_nothing() -> None:
 
 
 # --- which pictures --------------------------------------------------------------------------------
+
+
+def choose_photos(request: Request, read: Callable[[str], Tensor]) -> list[Photo]:
+    return photos_and_skipped(request, read)[0]
 
 
 def nulls(subject: Subject, folder: Path, photos: list[Photo], directory: str | None = None) -> Nulls:

@@ -65,14 +65,15 @@ class Nulls:
         try:
             subject = self.untrained() if control else self.subject
             of, pictures, pairs = self._chosen()
-            made_from = sha256(f"{subject.sha256} {layer} {digest(pictures)} {pairs}".encode()).hexdigest()
-            known = self.folder.nulls()
-            null = _read(known.get(made_from))
+            made_of = sha256(f"{digest(pictures)} {pairs}".encode()).hexdigest()
+            key = f"{layer}, {control}" if control else layer
+            facts = {"made_of": made_of, "network": subject.sha256}
+            # Those of other pictures, from before the study grew, are of no more use.
+            known = {k: v for k, v in self.folder.nulls().items() if _is_of(v, made_of)}
+            null = _read(known.get(key)) if _is_of(known.get(key), made_of, subject.sha256) else None
             if null is None:
                 null = Null(errors_between(subject, layer, pictures, pairs), of, len(pictures))
-                self.folder.write_nulls(
-                    known | {made_from: {"layer": layer, "control": control, **_kept(null)}}
-                )
+                self.folder.write_nulls(known | {key: {**facts, **_kept(null)}})
         except WriteError:
             raise
         except Exception as error:  # the network is the user's, and memory may be short
@@ -135,6 +136,13 @@ def _spread(items: Sequence[Any]) -> list[Any]:
 
 def _kept(null: Null) -> dict[str, Any]:
     return {"of": null.of, "pictures": null.pictures, "errors": list(null.errors)}
+
+
+def _is_of(entry: Any, made_of: str, network: str | None = None) -> bool:
+    """Whether an entry of `nulls.json` is of these pictures, and of this network where one is named."""
+    if not isinstance(entry, dict) or entry.get("made_of") != made_of:
+        return False
+    return network is None or entry.get("network") == network
 
 
 def _read(entry: Any) -> Null | None:

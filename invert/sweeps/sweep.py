@@ -131,8 +131,9 @@ class Sweep:
             elif isinstance(event, Checkpoint):
                 folder.write_checkpoint(event.cells[0].id, event.state, self._fingerprint(event.cells))
             elif isinstance(event, CellFinished):
-                record = self.summary.matched(event.cell, self._with_photos(event, folder))
+                record = self._with_photos(event, folder)
                 folder.write_record(record)
+                record = self.summary.matched(event.cell, record)  # which is the study's, and grows with it
                 self.summary.add(event.cell, record)
                 yield CellFinished(event.cell, record)
             elif isinstance(event, Ended):
