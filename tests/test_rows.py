@@ -25,7 +25,8 @@ def row(**changes: object) -> LayerRow:
 
 
 def test_shares_lie_between_0_and_100_and_nothing_is_a_negative_zero() -> None:
-    head, line, _ = lines(Report(layers=[row()]))
+    head, line, _, hint = lines(Report(layers=[row()]))
+    assert hint.startswith("n cycles per image: "), "what the sentence is in is explained where it stands"
     assert head.split() == ["layer", "prior", "error", "matched", "kept:", "luminance", "colour", "outlines"]
     assert line.split("  ")[0] == "relu1"
     assert line.split()[2:] == ["0.0012", "yes,", "24", "dB", "100", "%", "0", "%", "50", "%"]
