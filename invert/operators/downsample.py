@@ -64,7 +64,8 @@ class Smaller(Observer):
         One back-projection with the pseudo-inverse, which is exact: where `observed` is right, the
         result is nearer to the truth than `image`, whatever `image` was.
         """
-        return image + self.back_rows @ (observed - self(image)) @ self.back_columns.T
+        difference: Tensor = observed - self(image)
+        return image + self.back_rows @ difference @ self.back_columns.T
 
     def seen(self, observed: Tensor) -> Tensor:
         """As large as the picture, in blocks."""
