@@ -26,6 +26,10 @@ MODEL is alexnet-mini (bundled, no download), a torchvision name (alexnet), timm
 path/to/file.py:factory. torchvision:NAME, where a name equals one of the commands above."""
 
 
+class Answered(SystemExit):
+    """What was asked was `--help`, and it was answered."""
+
+
 class Parser(argparse.ArgumentParser):
     """argparse whose errors are `RequestError`, so that every error of the tool looks the same."""
 
@@ -34,6 +38,9 @@ class Parser(argparse.ArgumentParser):
         if any(not word.strip() for word in arg_strings):
             raise argparse.ArgumentError(action, "it is empty: leave it out, or say what it is")
         return super()._get_values(action, arg_strings)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        raise Answered(status)
 
     def error(self, message: str) -> NoReturn:
         raise RequestError(f"{message} (see {self.prog} --help)")
@@ -62,8 +69,13 @@ def parser(command: str, description: str) -> Parser:
     )
 
 
-def add_options(p: Parser, cls: type[Any], only: Collection[str] | None = None) -> None:
-    """The options that fill the fields of a class, or only some of them, in its groups."""
+def add_options(
+    p: Parser, cls: type[Any], only: Collection[str] | None = None, may_lack: Collection[str] = ()
+) -> None:
+    """The options that fill the fields of a class, or only some of them, in its groups.
+
+    The arguments `may_lack` need not be there.
+    """
     groups: dict[str, argparse._ActionsContainer] = {"": p}
     groups |= {group.title: group for group in p._action_groups if group.title}
     for one, how in asked(cls):
@@ -71,13 +83,14 @@ def add_options(p: Parser, cls: type[Any], only: Collection[str] | None = None) 
             if how.group not in groups:
                 groups[how.group] = p.add_argument_group(how.group)
             for option in how.options:
-                _add(groups[how.group], option)
+                _add(groups[how.group], option, one.name in may_lack)
 
 
-def _add(group: argparse._ActionsContainer, option: Option) -> None:
+def _add(group: argparse._ActionsContainer, option: Option, may_lack: bool) -> None:
     help = option.help.replace("%", "%%")
     if not option.name.startswith("-"):
-        group.add_argument(option.name, metavar=option.metavar, help=help, default=argparse.SUPPRESS)
+        times: dict[str, Any] = {"nargs": "?"} if may_lack else {}
+        group.add_argument(option.name, metavar=option.metavar, help=help, default=argparse.SUPPRESS, **times)
         return
     details: dict[str, Any] = {"dest": option.key, "help": help, "default": argparse.SUPPRESS}
     if not option.metavar:

@@ -17,10 +17,16 @@ import invert_reports
 from invert.cli.progress import show
 from invert.cli.terminal import PATH, tell
 from invert.errors import plain
+from invert.foreign import foreign
+from invert.photos import Skipped
+from invert.report import LayerRow
 from invert.sweeps.request import Request
 from invert.sweeps.sweep import Sweep
 from invert.sweeps.worker import CellFinished
 from invert.typed_json import to_json
+
+SAID = 10
+"""How many of the files that were skipped are named at the terminal."""
 
 STATUS = {"done": 0, "failed": 1, "interrupted": 130}
 
@@ -39,17 +45,23 @@ def carry_out(
 
     `again` is the option with which the same command goes on after an interruption.
     """
-    sweep = Sweep(request)
-    with _stopping(sweep):
-        page = _run(sweep, out, resume, quiet=quiet or as_json)
+    with foreign():
+        sweep = Sweep(request)
+        _say(sweep.skipped)
+        with _stopping(sweep):
+            page = _run(sweep, out, resume, quiet=quiet or as_json)
     invert_reports.write_tables(out)
     if figure is not None:
         invert_reports.write_figure(out, figure)
+    if sweep.scores:
+        _say(sweep.scores.skipped)
     summary = sweep.summary.content
     if as_json:
         print(json.dumps(to_json(summary)))
     for name, reason in sweep.summary.failures().items():
         tell(f"{plain(name, 200)} failed: {reason}")
+    if not quiet:
+        _tell_unmatched(summary.layers)
     if summary.status == "interrupted":
         tell(f"interrupted; the same command with {again or f'--resume {out}'} goes on")
     if open_page:
@@ -58,11 +70,28 @@ def carry_out(
     return STATUS[summary.status]
 
 
+def _say(skipped: list[Skipped]) -> None:
+    """What of the folders of photos was not looked at, and why."""
+    for each in skipped[:SAID]:
+        tell(f"skipped {each}")
+    if len(skipped) > SAID:
+        tell(f"skipped {len(skipped) - SAID} more; report.json names them")
+
+
 def _run(sweep: Sweep, out: Path, resume: bool, quiet: bool) -> Path:
     for event in show(sweep.run(out, resume), len(sweep.cells), quiet):
         if isinstance(event, CellFinished):
             invert_reports.write_page(out)
     return invert_reports.write_page(out)
+
+
+def _tell_unmatched(rows: list[LayerRow]) -> None:
+    """The rows that cannot be read yet, and the command that goes on with each."""
+    for row in rows:
+        if row.match is not None and not row.match.enough:
+            tell(f"{row.layer} {row.prior}: {row.reading}; to go on:")
+            with suppress(BrokenPipeError):
+                print(f"  {plain(row.match.command or '', PATH)}", file=sys.stderr)
 
 
 @contextmanager

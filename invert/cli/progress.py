@@ -10,7 +10,9 @@ from contextlib import suppress
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from invert.cli.terminal import tell
 from invert.errors import plain
+from invert.measures.matched import told
 from invert.sweeps.cells import Cell
 from invert.sweeps.sweep import GroupStarted, Notice, PhotosScored, SweepEvent
 from invert.sweeps.worker import CellFinished, GroupStep
@@ -86,15 +88,14 @@ def _bar(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
             elif isinstance(event, Notice):
                 progress.console.print(f"invert: {event.text}", markup=False, highlight=False)
             else:
-                progress.console.print(finished(event), markup=False, highlight=False)
+                progress.console.print(finished(event), markup=False, highlight=False, emoji=False)
             yield event
 
 
 def _notices(events: Iterable[SweepEvent]) -> Iterator[SweepEvent]:
     for event in events:
         if isinstance(event, Notice):
-            with suppress(BrokenPipeError):  # nobody reads any more: no reason to stop working
-                print(f"invert: {event.text}", file=sys.stderr, flush=True)
+            tell(event.text)
         yield event
 
 
@@ -130,5 +131,6 @@ def finished(event: CellFinished) -> str:
         return f"{title(event.cell)}: failed: {plain(record.error)}"
     error = record.feature_error
     score = "" if error is None else f"feature error {error:.4g}, "
+    score += f"{told(record.match)}, " if record.match else ""
     missed = ", did not reach --until" if record.reached is False else ""
     return f"{title(event.cell)}: {score}{record.steps} steps, {duration(record.seconds)}{missed}"

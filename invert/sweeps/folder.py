@@ -19,15 +19,18 @@ from torch import Tensor
 
 from invert import images
 from invert.errors import RequestError
-from invert.files import WriteError, json_bytes, leftover_of, read_json, write_whole
+from invert.files import WriteError, json_bytes, leftover_of, open_regular, read_json, write_whole
 from invert.report import REPORT, Record, Report
 from invert.sweeps.cells import Cell
 from invert.sweeps.trust import is_record_of, is_trace
 from invert.typed_json import load_object, read_as, to_json
 
+MOST_CHECKPOINT = 2**34
+"""Bytes of the largest checkpoint that is read: more than any device's memory holds of a canvas."""
+
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 WRITTEN = re.compile(
-    r"(request|report)\.json|report\.html|(runs|layers)\.csv"
+    r"(request|report|nulls)\.json|report\.html|(runs|layers)\.csv"
     rf"|(images|images/evidence|photos)/{_NAME}\.png"
     rf"|runs/{_NAME}/(image\.png|evidence\.png|record\.json|trace\.json|checkpoint\.safetensors)"
     rf"|runs/{_NAME}/snapshots/\d{{5,}}\.png"
@@ -103,9 +106,22 @@ class Folder:
             and all(shot.file and (self.out / shot.file).is_file() for shot in files.snapshots)
         )
 
+    def nulls(self) -> dict[str, Any]:
+        """The errors between unlike pictures that were computed before, by what they were made from."""
+        return read_json(self.out / "nulls.json") or {}
+
+    def write_nulls(self, nulls: Mapping[str, Any]) -> None:
+        self.write("nulls.json", json_bytes(nulls, indent=None))
+
     def write_record(self, record: Record) -> None:
         """The last file of a run to be written."""
         self.write(f"runs/{record.id}/record.json", json_bytes(to_json(record)))
+
+    def losses(self, run_id: str) -> list[float]:
+        """The loss of each step of a run, as its trace tells it."""
+        trace = read_json(self.out / "runs" / run_id / "trace.json") or {}
+        losses = trace.get("loss")
+        return [v for v in losses if isinstance(v, int | float)] if isinstance(losses, list) else []
 
     def write_image(self, path: str, image: Tensor) -> str:
         """Save one image `(1, C, H, W)` in [0, 1] as 8-bit PNG under OUT; gives back `path`."""
@@ -119,10 +135,8 @@ class Folder:
     def checkpoint(self, run_id: str, of: str) -> dict[str, Tensor] | None:
         """The state in which a run was left off; None where none is whole and of this, by this version."""
         path = self.out / _checkpoint(run_id)
-        if not path.is_file():
-            return None
         try:
-            with safetensors.safe_open(path, framework="pt") as file:
+            with open_regular(path, MOST_CHECKPOINT), safetensors.safe_open(path, framework="pt") as file:
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 return state if file.metadata() == _checkpoint_of(of, state) else None
         except (safetensors.SafetensorError, OSError):

@@ -107,7 +107,12 @@ class Request:
 
     model: str = argument("model", "the network under study", "MODEL")
     layer: tuple[str, ...] = option(
-        "--layer", "layers to invert, or all", "NAMES", NAMES, group=WHAT, default=()
+        "--layer",
+        "layers to invert, or all (all:1 is a layer of that name)",
+        "NAMES",
+        NAMES,
+        group=WHAT,
+        default=(),
     )
     classes: tuple[str, ...] = option(
         "--class", "classes by name or index, or all", "NAMES", NAMES, group=WHAT, default=()
@@ -187,12 +192,3 @@ class Request:
         if model.startswith("-") or meant(model):
             return shlex.join(["invert", *rest, "--", model])
         return shlex.join(["invert", model, *rest])
-
-
-def differences(asked: Mapping[str, Any], made_by: Mapping[str, Any]) -> list[str]:
-    """What differs from the request that a folder was made with, in words."""
-    return [
-        f"{name} was {made_by.get(name)!r}, now {value!r}"
-        for name, value in asked.items()
-        if value != made_by.get(name)
-    ]

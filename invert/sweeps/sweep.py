@@ -18,14 +18,17 @@ import torch
 
 from invert.engine.devices import choose_device, choose_precision
 from invert.errors import RequestError, one_line
-from invert.files import WriteError, json_bytes
+from invert.files import WriteError, json_bytes, read_regular
+from invert.pictures import BYTE_LIMIT
 from invert.report import Record
 from invert.subjects import Subject
 from invert.sweeps.cells import Cell, choose_photos, groups, objective_of, plan
 from invert.sweeps.executors import Executor, InTurn
 from invert.sweeps.folder import Folder
+from invert.sweeps.growth import PHOTOS, differences
+from invert.sweeps.nulls import Nulls
 from invert.sweeps.photo_scores import PhotoScores
-from invert.sweeps.request import Request, differences
+from invert.sweeps.request import Request
 from invert.sweeps.summary import Summary
 from invert.sweeps.worker import (
     Begun,
@@ -82,7 +85,8 @@ class Sweep:
         choose_precision(request.precision, device)
         worker = Worker()
         self.subject, self.judge = worker.subject(request), worker.judge(request)
-        self.photos = choose_photos(request, partial(worker.photo, self.subject))
+        self._untrained = partial(worker.subject, replace(request, weights="random"))
+        self.photos, self.skipped = choose_photos(request, partial(worker.photo, self.subject))
         self.cells = plan(request, self.subject, self.photos)
         self.scores = _photo_scores(request, self.subject, self.cells)
         self.together = TOGETHER.get(device.type, 1)
@@ -100,7 +104,10 @@ class Sweep:
         try:
             self._check_made_by_this(folder, resume)
             folder.tidy()
-            self.summary = Summary(self.request, self.subject, self.judge, self.photos, self.cells, folder)
+            nulls = Nulls(self.subject, self._untrained, self.photos, self.request.photos, folder)
+            self.summary = Summary(
+                self.request, self.subject, self.judge, self.photos, self.skipped, self.cells, folder, nulls
+            )
             try:
                 yield from self._run_missing(folder)
             finally:
@@ -124,7 +131,7 @@ class Sweep:
             elif isinstance(event, Checkpoint):
                 folder.write_checkpoint(event.cells[0].id, event.state, self._fingerprint(event.cells))
             elif isinstance(event, CellFinished):
-                record = self._with_photos(event, folder)
+                record = self.summary.matched(event.cell, self._with_photos(event, folder))
                 folder.write_record(record)
                 self.summary.add(event.cell, record)
                 yield CellFinished(event.cell, record)
@@ -182,7 +189,7 @@ class Sweep:
 
     def _check_made_by_this(self, folder: Folder, resume: bool) -> None:
         # As it will be read back:
-        stood_for = json.loads(json_bytes(self._network | {"sha256 of the photos": self._photos}))
+        stood_for = json.loads(json_bytes(self._network | {PHOTOS: self._photos}))
         asked = json.loads(json_bytes(self.request.as_json())) | stood_for
         made_by = folder.request()
         if made_by is not None and not resume:
@@ -210,7 +217,7 @@ class Sweep:
     @cached_property
     def _photos(self) -> dict[str, str]:
         """What the photos' names stood for: the digests of their files."""
-        return {photo.path: sha256(Path(photo.path).read_bytes()).hexdigest() for photo in self.photos}
+        return {photo.path: sha256(read_regular(photo.path, BYTE_LIMIT)).hexdigest() for photo in self.photos}
 
     def _fingerprint(self, cells: list[Cell]) -> str:
         """What cells compute together, whatever else the study holds."""
@@ -223,6 +230,5 @@ def _photo_scores(request: Request, subject: Subject, cells: list[Cell]) -> Phot
     if request.photos is None:
         return None
     targets = [objective_of(cell, subject, None) for cell in cells if cell.target is not None]
-    if not targets:
-        raise RequestError("--photos needs --class or --unit: it shows what photos drive them")
-    return PhotoScores(subject, request.photos, targets)
+    scores = PhotoScores(subject, request.photos, targets)
+    return scores if targets else None  # the photos then are what feature errors are small against
