@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fuzz bench docs schema check clean
+.PHONY: demo test fast fuzz mutants bench docs schema check clean
 
 # The bundled network and a photo that comes with matplotlib: nothing is downloaded.
 demo: $(VENV)/.installed
@@ -20,6 +20,14 @@ test: $(VENV)/.installed-dev
 # Thousands of damaged reports, records and weights files and of odd command lines: half an hour.
 fuzz: $(VENV)/.installed-dev
 	INVERT_FUZZ=1 $(BIN)/pytest --timeout=0 tests/reliability/test_fuzz.py
+
+# The part of the tests that takes less than a minute.
+fast: $(VENV)/.installed-dev
+	$(BIN)/pytest -m "not slow"
+
+# Break the code on purpose, one change at a time: does a test notice?
+mutants: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/mutants.py
 
 # Against the published loop, on this machine: about an hour on two cores.
 bench: $(VENV)/.installed

@@ -9,7 +9,27 @@ from typing import Any
 
 import pytest
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+TESTS = Path(__file__).resolve().parent
+SHARED = TESTS.parents[1] / "shared"
+
+SLOW = (
+    *("docs", "examples", "reliability", "maximisation/test_objectives.py"),
+    *(f"reports/test_{subject}.py" for subject in ("accessibility", "exports", "merge", "page", "pictures")),
+    *(
+        f"test_{subject}.py"
+        for subject in ("cells", "cli", "compare", "conformance", "fail_if", "hostile_pictures")
+    ),
+    *(f"test_{subject}.py" for subject in ("matched", "options", "packaging", "plugin", "run")),
+)
+"""Marked `slow`: new processes, browsers, whole studies. `make fast` leaves them out."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        path = item.path.relative_to(TESTS).as_posix()
+        if any(path == slow or path.startswith(f"{slow}/") for slow in SLOW):
+            item.add_marker(pytest.mark.slow)
+
 
 OWN_NETWORK = """
 from collections import OrderedDict
