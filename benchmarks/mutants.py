@@ -63,7 +63,7 @@ MUTANTS = (
     Mutant("identity-judged", "invert/measures/identity.py", "if row.judge is not None:", "if False:"),
     Mutant("evidence-of-class-0", "invert/sweeps/worker.py",
            "class_index = subject.top(photo, 1)[0][0][0]", "class_index = 0"),
-    Mutant("notebook-html", "invert/api.py", "<p>{escape(caption)}</p>", "<p>{caption}</p>"),
+    Mutant("notebook-html", "invert/api.py", "<p>{escape(self._in_words())}</p>", "<p>{self._in_words()}</p>"),
     Mutant("last-for-best", "invert/api.py",
            "image = stopped.best[b : b + 1]", "image = stopped.last[b : b + 1]"),
     Mutant("colours", "priors/invert_priors/generator.py", "torch.tensor(NATURAL_COLOURS)", "torch.eye(3)"),

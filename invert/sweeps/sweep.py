@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from hashlib import sha256
@@ -110,8 +111,14 @@ class Sweep:
             )
             try:
                 yield from self._run_missing(folder)
-            finally:
+            except GeneratorExit:  # nobody listens any more, perhaps because the disk is full
+                with suppress(WriteError):
+                    self.summary.finish()
+                raise
+            except BaseException:
                 self.summary.finish()
+                raise
+            self.summary.finish()
         finally:
             folder.close()
 
