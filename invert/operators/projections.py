@@ -39,9 +39,10 @@ class Projections(Operator):
             raise ValueError(f"count is {self.count}: it must be 1 or more")
 
     def start(self, shape: Shape, rng: torch.Generator) -> Projected:
-        if self.count >= math.prod(shape):
+        values = math.prod(shape)
+        if self.count >= values:
             raise RequestError(
-                f"projections: count is {self.count}: it must be below the picture's {math.prod(shape)} values"
+                f"projections: count is {self.count}: it must be below the {values} values of {shape}"
             )
         return Projected(self.count, shape, int(torch.randint(2**62, (), generator=rng)))
 
