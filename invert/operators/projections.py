@@ -62,7 +62,7 @@ class Projected(Observer):
             self.matrix = torch.cat([rows for _, rows in self.rows()])
 
     def forward(self, image: Tensor) -> Tensor:
-        return cast(Tensor, Projection.apply(image.flatten(1), self))  # type: ignore[no-untyped-call]
+        return cast(Tensor, Projection.apply(image.flatten(1), self))
 
     def project(self, flat: Tensor) -> Tensor:
         """A x of `(B, n)`: `(B, count)`."""
