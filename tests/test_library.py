@@ -67,10 +67,10 @@ def steps(clock: Time, seconds: float, total: int = 40, settled: int = 1) -> Ite
 
 
 def test_lines_come_now_and_then_with_the_time_left(clock: Time, capsys: pytest.CaptureFixture[str]) -> None:
-    events = list(progress.show(steps(clock, 3.0, settled=2), "conv\x1b, none"))
+    events = list(progress.show(steps(clock, 3.0, settled=3), "conv\x1b, none"))
     assert len(events) == 41
     told = capsys.readouterr().err.splitlines()
-    assert told[0] == r"conv\x1b, none: step 4/40, loss 0.5, 1 min 48 s left"
+    assert told[0] == r"conv\x1b, none: step 6/40, loss 0.5, 1 min 42 s left"
     assert told[-1] == r"conv\x1b, none: step 40/40, loss 0.5"
     assert 5 < len(told) < 12
 

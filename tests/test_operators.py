@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import invert
-from invert import images
+from invert import images, registry
 from invert.measures import RowEvidence, measure_row
 from invert.photos import default_photo
 from invert.protocols import Activations, Objective, Shape
@@ -47,6 +47,17 @@ def test_known_pixels_are_put_back() -> None:
     known = bound.observer.get_buffer("known")
     assert torch.equal(agreed[:, :, known], photo()[:, :, known].expand(2, -1, -1))
     assert torch.equal(agreed[:, :, ~known], anything[:, :, ~known])
+
+
+@pytest.mark.parametrize("name", registry.names("invert.operators"))
+def test_what_is_seen_is_exact_whatever_the_network_computes_in(name: str) -> None:
+    bound = invert.Observation(invert.operator(name), photo()).bind(None)
+    image = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    exact = bound(image, {})
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        among_halves = bound(image, {})
+    assert torch.equal(exact, among_halves)
+    assert torch.equal(*(torch.autograd.grad(loss.sum(), image)[0] for loss in (exact, among_halves)))
 
 
 def test_the_measures_are_those_of_the_picture_given_back() -> None:

@@ -128,10 +128,14 @@ def test_steps_that_end_before_the_patience_does_keep_the_stillest_picture() -> 
     assert torch.equal(stopped.best[0], frames[64, 0])
 
 
-@pytest.mark.parametrize("at", [5, 40, 70])
-def test_a_checkpoint_holds_the_buffers(at: int) -> None:
+@pytest.mark.parametrize(
+    "stop",
+    [invert.stop("wmv", window=11, patience=25), invert.stop("emv", after=20, patience=25)],
+    ids=lambda stop: stop.name,
+)
+@pytest.mark.parametrize("at", [5, 40, 64, 70])
+def test_a_checkpoint_holds_the_buffers(at: int, stop: Stop) -> None:
     frames = shaking(valley([60, 90], 200))
-    stop = invert.stop("wmv", window=11, patience=25)
     one, other = film(frames, stop), film(frames, stop)
     for event in one:
         if isinstance(event, Step) and event.step == at:

@@ -60,7 +60,8 @@ class Observation(Objective):
     def __call__(self, image: Tensor, activations: Activations) -> Tensor:
         if self.observer is None or self.target is None:
             raise RequestError("bind the objective first: objective.bind(None)")
-        return feature_error(self.observer(image), self.target)
+        with torch.autocast(image.device.type, enabled=False):  # what was measured is exact
+            return feature_error(self.observer(image.float()), self.target)
 
     def error(self, image: Tensor, activations: Activations) -> Tensor:
         return self(image, activations)

@@ -3,5 +3,6 @@
 from invert.operators.downsample import Downsample
 from invert.operators.identity import Identity
 from invert.operators.mask import Mask
+from invert.operators.projections import Projections
 
-__all__ = ["Downsample", "Identity", "Mask"]
+__all__ = ["Downsample", "Identity", "Mask", "Projections"]
