@@ -117,7 +117,7 @@ def test_two_runs_do_not_mix(
     process = start([model, *WORDS, "--out", str(out)], tmp_path / "log")
     wait_for(lambda: stepping(out))
     words = ("--layer", "conv", "--prior", "none", "--steps", 1)
-    assert invert(*WORDS, "--resume", out) == 2
+    assert invert(*WORDS, "--resume", out, model=model) == 2
     assert "is being written by another run" in capsys.readouterr().err
     process.kill()
     process.join()
