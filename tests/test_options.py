@@ -46,7 +46,7 @@ VALUES: dict[str, Any] = {
     "weights": texts, "labels": texts,
     "size": st.none() | whole, "steps": st.none() | whole, "mean": st.none() | prices,
     "std": st.none() | prices,
-    "seeds": seeds, "until": st.none() | st.floats(1e-300, 1e300), "patience": st.none() | whole,
+    "seeds": seeds, "until": st.none() | st.just("auto") | st.floats(1e-300, 1e300), "patience": st.none() | whole,
     "device": text, "precision": text, "controls": st.booleans(),
     "settings": st.dictionaries(word, st.dictionaries(word, value, min_size=1, max_size=2), max_size=2),
     "judge": texts, "judge_weights": texts, "photos": texts, "views": st.none() | st.integers(0, 1_000),
