@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from html import escape
+from pathlib import Path
 from typing import Any, cast
 
 from torch import Tensor
@@ -15,15 +17,17 @@ from invert.engine.drawn import check_drawn
 from invert.engine.optimise import Event, Optimisation, Precision, Stopped
 from invert.engine.problem import Problem
 from invert.engine.views import RandomViews
-from invert.errors import RunError
+from invert.errors import RequestError, RunError
+from invert.files import write_json, write_whole
 from invert.measures import Evidence, measure_run
 from invert.objectives import Observation
+from invert.progress import show
 from invert.protocols import Objective, Prior, Stop
-from invert.settings import make_prior
+from invert.settings import as_json, make_prior
 from invert.subjects import Subject
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """What came back, and how.
 
@@ -34,13 +38,13 @@ class Result:
     `penalty` `(steps,)` are the trace. `seconds` is the time in the loop alone.
     """
 
-    image: Tensor = field(repr=False)
-    last: Tensor = field(repr=False)
-    original: Tensor | None = field(repr=False)
+    image: Tensor
+    last: Tensor
+    original: Tensor | None
     feature_error: float | None
     measures: dict[str, float | None]
-    loss: Tensor = field(repr=False)
-    penalty: Tensor = field(repr=False)
+    loss: Tensor
+    penalty: Tensor
     steps: int
     seconds: float
     stopped: str
@@ -51,6 +55,49 @@ class Result:
     device: str
     precision: Precision
     views: RandomViews | None = None
+
+    def save(self, path: str | Path) -> Path:
+        """Write the image as a PNG to `path`, or with all that is known of it to a folder.
+
+        To a path that ends in `.png` the image alone. Any other is a folder, which gets `image.png`,
+        `last.png`, `original.png` where there is an original, and `result.json`: the numbers, the
+        prior's settings and the trace. Files of those names are replaced, each as a whole. Returns
+        the path. Raises `RequestError` for the ending of another kind of file, `RunError` where it
+        cannot be written.
+        """
+        path = Path(path)
+        if path.suffix.lower() == ".png":
+            return write_whole(path, images.to_png(self.image))
+        if path.suffix and not path.is_dir():
+            raise RequestError(f"cannot save as {path.suffix}: name a file that ends in .png, or a folder")
+        pictures = {"image": self.image, "last": self.last, "original": self.original}
+        for name, picture in pictures.items():
+            if picture is not None:
+                write_whole(path / f"{name}.png", images.to_png(picture))
+        write_json(path / "result.json", self._numbers())
+        return path
+
+    def _numbers(self) -> dict[str, Any]:
+        settings = as_json(self.prior)
+        settings.pop("steps")  # the prior's own; how many were done is said beside it
+        named = ("objective", "seed", "steps", "seconds", "stopped", "device", "precision", "parameters")
+        return {
+            **{name: getattr(self, name) for name in named},
+            "prior": self.prior.name,
+            "settings": settings,
+            "views": self.views.as_json() if self.views else None,
+            "feature_error": self.feature_error,
+            "measures": self.measures,
+            "loss": self.loss.tolist(),
+            "penalty": self.penalty.tolist(),
+        }
+
+    def _in_words(self) -> str:
+        error = "" if self.feature_error is None else f", feature error {self.feature_error:.3g}"
+        return f"{self.objective}, prior {self.prior.name}, seed {self.seed}, {self.steps} steps{error}"
+
+    def __repr__(self) -> str:
+        return f"<Result: {self._in_words()}, {tuple(self.image.shape)} on {self.device}>"
 
     def _repr_html_(self) -> str:
         """The inversion, beside the photo where there is one, for a notebook."""
@@ -63,9 +110,7 @@ class Result:
             f"<figcaption>{name}</figcaption></figure>"
             for name, image in pictures
         )
-        error = "" if self.feature_error is None else f", feature error {self.feature_error:.3g}"
-        caption = f"{self.objective}, prior {self.prior.name}, seed {self.seed}, {self.steps} steps{error}"
-        return f"<div>{figures}<p>{escape(caption)}</p></div>"
+        return f"<div>{figures}<p>{escape(self._in_words())}</p></div>"
 
 
 def run(
@@ -81,6 +126,7 @@ def run(
     precision: str = "auto",
     views: int | RandomViews | None = None,
     judge: Subject | None = None,
+    progress: bool = False,
 ) -> Result:
     """Look for an image that minimises `objective` for `subject` under `prior`.
 
@@ -89,8 +135,10 @@ def run(
     objective's `floor`, if it has one), `patience` when nothing has improved by 1 % for so many
     steps, `stops` by rules of their own. `views` is how many random views a step looks at beside the
     image itself; by default 7 for classes and units and none for features. Settings of the prior
-    that nobody named are those that suit the objective. An objective that reads no network needs no
-    subject: None. The same call with the same seed on the same device gives the same bits. Raises
+    that nobody named are those that suit the objective. `progress` shows on standard error how far
+    it is and how long it will take: a bar at a terminal or in a notebook, else a line now and then.
+    An objective that reads no network needs no subject: None. The same call with the same seed on
+    the same device gives the same bits. Raises
     `RequestError` for a request that cannot be met, such as a layer that is not there, and
     `RunError` for a class or unit that no gradient reaches, or a loss that is never finite.
     """
@@ -98,7 +146,8 @@ def run(
     optimisation = problem.optimisation(
         [seed], steps, until=until, patience=patience, stops=stops, precision=precision
     )
-    *_, stopped = optimisation
+    events = show(optimisation, str(objective)) if progress else iter(optimisation)
+    stopped = deque(events, maxlen=1).pop()  # a list of them would hold the image of every step
     return results(problem, stopped, optimisation, [seed], judge)[0]
 
 

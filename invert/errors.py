@@ -12,6 +12,10 @@ class InvertError(Exception):
 
     exit_status = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows under the cell: the line, not our frames (`%tb` still has those)."""
+        return [f"{type(self).__name__}: {plain(str(self))}"]
+
 
 class RequestError(InvertError, ValueError):
     """The request cannot be understood or names what is not there (exit status 2)."""

@@ -148,10 +148,19 @@ class Criterion(nn.Module, ABC):
     def forward(self, now: Now) -> Tensor:
         """`(B,)` bool. Called at each step, and so reads nothing back to the host."""
 
+    def chosen(self) -> Tensor | None:
+        """`(B,)` bool: for which problems the step just judged is the best so far, whose picture is to be
+        kept until there is a better one; None where that is not for this criterion to say."""
+        return None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stop(Plugin):
     """When to stop before the steps are over. A run's record says its `name`."""
+
+    def bind(self, objective: Objective) -> Stop:
+        """The stop for this bound objective. Raises `RequestError` for one that it cannot judge."""
+        return self
 
     @abstractmethod
     def start(self, image: Tensor) -> Criterion:
@@ -173,6 +182,14 @@ class Observer(nn.Module, ABC):
         """`image` made to agree with what is known: `(B, C, H, W)`."""
         return image
 
+    def measured(self, given: Tensor) -> Tensor:
+        """What was observed, of a picture `(1, C, H, W)` that shows it and was measured elsewhere."""
+        return given
+
+    def noise_level(self, observed: Tensor) -> float:
+        """Root mean square of the noise in what was observed; 0 where none is known of."""
+        return 0.0
+
     def seen(self, observed: Tensor) -> Tensor:
         """What was observed as a picture `(1, C, H, W)`, to be shown."""
         return observed
@@ -181,6 +198,10 @@ class Observer(nn.Module, ABC):
 @dataclass(frozen=True, kw_only=True)
 class Operator(Plugin):
     """A, where it is not a layer: what is known of a picture. Knows no prior."""
+
+    def shape_of(self, observed: Shape) -> Shape:
+        """Of the picture, where what shows what was observed of it is a picture of shape `observed`."""
+        return observed
 
     @abstractmethod
     def start(self, shape: Shape, rng: torch.Generator) -> Observer:
@@ -268,6 +289,12 @@ class Objective(ABC):
         return None
 
     @property
+    def noise(self) -> float | None:
+        """The error that the truth itself has, where what is compared with is known to be noisy: whoever
+        comes nearer fits the noise."""
+        return None
+
+    @property
     def preset(self) -> str | None:
         """The preset of the prior that suits it, where the prior has one of that name."""
         return None
@@ -329,8 +356,8 @@ class Objective(ABC):
 class Sum(Objective):
     """A weighted sum of objectives.
 
-    What a term holds, the sum holds: the original, the shape and the preset of the first term that
-    has one; the class, where the terms are about one; a floor, where all have one and no weight is
+    What a term holds, the sum holds: the original, the shape, the noise and the preset of the first
+    term that has one; the class, where the terms are about one; a floor, where all have one and no weight is
     below 0. How it is looked at and what is made of it is as for its first term.
     """
 
@@ -362,6 +389,10 @@ class Sum(Objective):
     @property
     def shape(self) -> tuple[int, int, int] | None:
         return cast("tuple[int, int, int] | None", self._first_that_has("shape"))
+
+    @property
+    def noise(self) -> float | None:
+        return cast("float | None", self._first_that_has("noise"))
 
     @property
     def preset(self) -> str | None:

@@ -293,8 +293,9 @@ def test_a_row_ended_too_soon_says_so_and_its_command_goes_on(
     assert row["match"]["enough"] is False and row["match"]["falling"] is True
     assert row["reading"].startswith("not matched well enough to be read")
     assert [run["match"]["enough"] for run in report["runs"]][:2] == [False, False]
-    printed = capsys.readouterr().err
-    assert row["reading"] in printed and row["match"]["command"] in printed
+    output = capsys.readouterr()
+    printed = output.err
+    assert row["reading"] in output.out and row["match"]["command"] in printed
     assert "% of" in printed and "pairs of unlike crops" in printed
 
     monkeypatch.chdir(tmp_path)

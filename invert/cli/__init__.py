@@ -60,6 +60,14 @@ def _command(words: list[str]) -> Command:
         from invert.cli.compare import compare
 
         return compare
+    if first == "completion":
+        from invert.cli.completion import completion
+
+        return completion
+    if first == "doctor":
+        from invert.cli.doctor import doctor
+
+        return doctor
     if first in SUBCOMMANDS:
         from invert.cli import lists
 

@@ -21,6 +21,7 @@ USAGE = """\
   invert doctor                                            what is installed, and whether it works
   invert report DIR [DIR ...] [--out DIR]                  draw the page again; merge runs into one
   invert compare A B [--fail-if "layer fc6 kept.luminance < -0.05"]   two networks or checkpoints
+  invert completion bash|zsh|fish                          for the shell: completes the words above
 
 MODEL is alexnet-mini (bundled, no download), a torchvision name (alexnet), timm:NAME, or your own
 path/to/file.py:factory. torchvision:NAME, where a name equals one of the commands above."""

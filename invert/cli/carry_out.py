@@ -15,6 +15,7 @@ from typing import Any
 
 import invert_reports
 from invert.cli.progress import show
+from invert.cli.rows import show_rows
 from invert.cli.terminal import PATH, tell
 from invert.errors import plain
 from invert.foreign import foreign
@@ -50,7 +51,7 @@ def carry_out(
         sweep = sweep_of(request)
         _say(sweep.skipped)
         with _stopping(sweep):
-            page = _run(sweep, out, resume, quiet=quiet or as_json)
+            page = _run(sweep, out, resume, quiet)
     invert_reports.write_tables(out)
     if figure is not None:
         invert_reports.write_figure(out, figure)
@@ -62,6 +63,7 @@ def carry_out(
     for name, reason in sweep.summary.failures().items():
         tell(f"{plain(name, 200)} failed: {reason}")
     if not quiet:
+        show_rows(summary, to_error=as_json)
         _tell_unmatched(summary.layers)
         if common := told(summary.common):
             tell(f"common feature error: {plain(common, PATH)}")
@@ -95,7 +97,7 @@ def _tell_unmatched(rows: list[LayerRow]) -> None:
     """The rows that cannot be read yet, and the command that goes on with each."""
     for row in rows:
         if row.match is not None and not row.match.enough:
-            tell(f"{row.layer} {row.prior}: {row.reading}; to go on:")
+            tell(f"{row.layer} {row.prior} is not matched; to go on:")
             with suppress(BrokenPipeError):
                 print(f"  {plain(row.match.command or '', PATH)}", file=sys.stderr)
 

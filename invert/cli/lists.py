@@ -1,11 +1,9 @@
-"""`invert layers`, `invert models`, `invert priors`, `invert doctor`: what there is."""
+"""`invert layers`, `invert models`, `invert priors`: what there is."""
 
 from __future__ import annotations
 
 import json
-import platform
 from dataclasses import MISSING, fields
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from invert import registry
@@ -67,6 +65,7 @@ def layers(words: list[str]) -> int:
     )
     c, h, w = subject.input_shape
     print(f"* in --layer all.  The input is {c} × {h} × {w}.")
+    print("share: numbers in the layer for each number of the input; at 400 % it has four times as many.")
     return 0
 
 
@@ -93,28 +92,10 @@ def priors(words: list[str]) -> int:
             for setting, default in _defaults(cls).items()
         ]
         show_table(("setting", "default", *cls.presets), rows, title=f"{name}: {summary}")
-    _print_broken("invert.priors")
+    for plugin in registry.broken("invert.priors"):
+        say(f"broken: {plugin.reason}")
     print("Change one with --set PRIOR.SETTING=VALUE, a group with --set PRIOR.preset=NAME.")
     return 0
-
-
-def doctor(words: list[str]) -> int:
-    """What is installed and whether it works; status 1 if a plug-in is broken."""
-    parser("doctor", "What is installed here, and whether it works.").parse_args(words)
-    import torch
-
-    from invert.engine.devices import choose_device, choose_precision
-
-    device = choose_device()
-    print(f"invert {version('invert')}, Python {platform.python_version()}")
-    for package in ("torch", "torchvision", "timm", "captum", "numpy", "safetensors"):
-        print(f"  {package} {version(package)}")
-    print(
-        f"device: {device}, precision: {choose_precision('auto', device)}, {torch.get_num_threads()} threads"
-    )
-    for group in registry.GROUPS:
-        say(f"{group.removeprefix('invert.')}: {', '.join(registry.working(group))}")
-    return 1 if sum(_print_broken(group) for group in registry.GROUPS) else 0
 
 
 def _defaults(cls: type[Prior]) -> dict[str, Any]:
@@ -124,10 +105,3 @@ def _defaults(cls: type[Prior]) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-
-
-def _print_broken(group: registry.Group) -> int:
-    broken = registry.broken(group)
-    for plugin in broken:
-        say(f"broken: {plugin.reason}")
-    return len(broken)

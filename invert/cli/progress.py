@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
@@ -13,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from invert.cli.terminal import tell
 from invert.errors import plain
 from invert.measures.matched import told
+from invert.progress import Clock, duration
 from invert.sweeps.cells import Cell
 from invert.sweeps.sweep import GroupStarted, Notice, PassStarted, PhotosScored, SweepEvent
 from invert.sweeps.worker import CellFinished, GroupStep
@@ -29,33 +29,6 @@ def show(events: Iterable[SweepEvent], cells: int, quiet: bool) -> Iterator[Swee
         yield from _bar(events, cells)
     else:
         yield from _lines(events, cells)
-
-
-class Clock:
-    """How much of the whole is done, in cells, and the time left if the rest takes as long."""
-
-    def __init__(self, cells: int) -> None:
-        self.cells = cells
-        self.first: float | None = None
-        self.began = time.monotonic()
-
-    def left(self, done: float) -> str:
-        if self.first is None:
-            # Cells found finished by --resume took no time.
-            self.first, self.began = done, time.monotonic()
-        worked, elapsed = done - self.first, time.monotonic() - self.began
-        if worked <= 0 or elapsed < 1:
-            return "…"
-        return duration(elapsed / worked * (self.cells - done))
-
-
-def duration(seconds: float) -> str:
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 def _bar(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:

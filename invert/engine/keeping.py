@@ -91,6 +91,26 @@ class Smoothed(Keeper):
         self._keep(valid, self.picture + share * (now.image - self.picture), now)
 
 
+class Chosen(nn.Module):
+    """What a keeper had at the last step that a stop chose; before the first, what it has."""
+
+    picture: Tensor
+    step: Tensor
+    made: Tensor
+
+    def __init__(self, keeper: Keeper) -> None:
+        super().__init__()
+        self.register_buffer("picture", keeper.picture.clone())
+        self.register_buffer("step", keeper.step.clone())
+        self.register_buffer("made", torch.zeros_like(keeper.step, dtype=torch.bool))
+
+    def forward(self, keeper: Keeper, valid: Tensor, chosen: Tensor) -> None:
+        self.made |= valid & chosen
+        where = valid & (chosen | ~self.made)
+        put(self.picture, where[:, None, None, None], keeper.picture)
+        put(self.step, where, keeper.step)
+
+
 KEEPERS: Mapping[str, Callable[[Tensor, int], Keeper]] = dict(
     zip(KEEP, (Best, Last, Mean, Smoothed), strict=True)
 )

@@ -10,13 +10,14 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from invert.engine.capture import Capture
-from invert.engine.keeping import KEEPERS
+from invert.engine.keeping import KEEPERS, Chosen
 from invert.engine.stopping import NotFinite, put
 from invert.engine.stopwatch import Stopwatch
 from invert.protocols import Canvas, Now, Rngs, Stop
@@ -86,7 +87,8 @@ class Optimisation:
     `loss` maps images `(B, C, H, W)` in [0, 1] to `(B,)`. `rate(fraction)` is Adam's learning
     rate when that fraction of `steps` is done; the canvas may move some parameters at a multiple of
     it. `stops` end a problem before (`invert.engine.stopping`); one whose loss is not finite always
-    ends. `keep` says what of the steps is the picture (`invert.engine.keeping`). Where `loss` is noisy
+    ends. `keep` says what of the steps is the picture (`invert.engine.keeping`), at the last of them unless
+    a stop chose one. Where `loss` is noisy
     (random views), its least value is a lucky draw: `smoothing` above 0 judges steps by a running mean
     that keeps so much of its past at each. `noise` are the generators, one a problem, for a canvas
     that draws; `generators` those that `loss` draws from. All that moves is part of `state()`.
@@ -138,10 +140,15 @@ class Optimisation:
         self.reasons = ("steps", *(stop.name for stop in every))
         self.progress = Progress(image, steps)
         self.keeper = KEEPERS[keep](image, steps)
-        self.criteria = nn.ModuleList(stop.start(image) for stop in every)
+        criteria = [stop.start(image) for stop in every]
+        self.criteria = nn.ModuleList(criteria)
         self.memory = nn.ModuleDict(
             {"progress": self.progress, "keeper": self.keeper, "criteria": self.criteria}
         )
+        self.choosers = [criterion for criterion in criteria if criterion.chosen() is not None]
+        self.chosen = Chosen(self.keeper) if self.choosers else None
+        if self.chosen is not None:
+            self.memory["chosen"] = self.chosen
 
     def __iter__(self) -> Iterator[Event]:
         yield Started(self.problems, self.parameters, self.steps)
@@ -202,6 +209,9 @@ class Optimisation:
             if criterion.conclusive:
                 final = final | which
         self.keeper(now, valid, final)
+        if self.chosen is not None:
+            choices = [which for c in self.choosers if (which := c.chosen()) is not None]
+            self.chosen(self.keeper, valid, reduce(torch.logical_or, choices, final))
         reason = self.progress.reason
         for number, which in enumerate(ended, start=1):  # the first is the one for what is not finite
             reason.masked_fill_((running if number == 1 else valid) & which & (reason == RUNNING), number)
@@ -216,13 +226,14 @@ class Optimisation:
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
     def _stopped(self) -> Stopped:
+        kept = self.chosen or self.keeper
         unfinished = "interrupted" if self.interrupted else "steps"
         reasons = self.progress.reason.tolist()
         return Stopped(
             reasons=tuple(unfinished if r == RUNNING else self.reasons[r] for r in reasons),
             steps=tuple(self.progress.ended.tolist()),
-            best=self.keeper.picture,
-            best_steps=tuple(self.keeper.step.tolist()),
+            best=kept.picture,
+            best_steps=tuple(kept.step.tolist()),
             last=self.progress.last,
             loss=self.progress.trace[0, : self.step],
             penalty=self.progress.trace[1, : self.step],

@@ -102,7 +102,7 @@ class Problem:
             lambda image: self.value(image, viewer, watched),
             steps=_checked_steps(self.prior.steps if steps is None else steps),
             rate=lambda fraction: learning_rate(self.prior, fraction),
-            stops=[*self._stops(until, patience), *stops],
+            stops=[*self._stops(until, patience), *(stop.bind(self.objective) for stop in stops)],
             keep=self.prior.keep,
             precision=chosen,
             smoothing=SMOOTHING if viewer else 0.0,

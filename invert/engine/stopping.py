@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from invert.protocols import Criterion, Now, Stop
+from invert.errors import RequestError
+from invert.protocols import Criterion, Now, Objective, Stop
 
 
 def put(into: Tensor, where: Tensor, values: Tensor) -> None:
@@ -55,6 +56,37 @@ class Floor(Stop):
 
     def start(self, image: Tensor) -> Criterion:
         return Reached(lambda now: now.loss <= self.loss)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discrepancy(Stop):
+    """The picture is as near to what was observed as the truth is (Morozov's discrepancy principle).
+
+    Nearer, the noise is fitted. For what was observed under noise of known size: `error` is filled in by
+    `bind`, from the noise as it is after clipping.
+    """
+
+    name: ClassVar[str] = "discrepancy"
+
+    error: float = 0.0
+    """The normalised error at which it ends; 0: that of the objective's noise."""
+
+    def __post_init__(self) -> None:
+        if not self.error >= 0:
+            raise ValueError(f"error is {self.error}: it must be 0 or more")
+
+    def bind(self, objective: Objective) -> Discrepancy:
+        if self.error:
+            return self
+        if not objective.noise:
+            raise RequestError(
+                f"discrepancy asks how large the noise is, and {objective} does not know "
+                "(an observation by the operator identity with its sigma does)"
+            )
+        return replace(self, error=objective.noise)
+
+    def start(self, image: Tensor) -> Criterion:
+        return Reached(lambda now: now.error <= self.error)
 
 
 class Reached(Criterion):

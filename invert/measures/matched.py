@@ -135,7 +135,7 @@ def told(match: Match) -> str:
     """A match in words: `smaller than 100 % of 780 pairs of unlike crops, 22 dB`."""
     above = match.pairs + 1 - round(match.percentile * (match.pairs + 1) / 100)
     whole = 100 * above // match.pairs  # not 100 % where one pair is as near
-    return f"smaller than {whole} % of {match.pairs} pairs of unlike {match.of}, {match.snr_db:.0f} dB"
+    return f"smaller than {whole} % of {match.pairs} pairs of unlike {match.of}, {round(match.snr_db)} dB"
 
 
 def unreadable(match: RowMatch) -> str:

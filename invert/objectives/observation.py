@@ -17,16 +17,25 @@ from invert.protocols import Activations, Network, Objective, Observer, Operator
 
 @dataclass(frozen=True, eq=False)
 class Observation(Objective):
-    """The normalised error ‖A(x) − y‖² / ‖y‖² for what the operator A shows of `photo`.
+    """The normalised error ‖A(x) − y‖² / ‖y‖² for what the operator A shows of a picture.
+
+    Either of `photo`, whose y is computed; or y was measured elsewhere: then it is `observed`, a
+    picture that shows it (whole, with holes of any content, or small), or a tensor `(1, …)` of what A
+    gives, and `photo` is the truth to measure by, if there is one.
 
     It reads no network, and is about a picture of the photo's own size; beside terms that read one, of
-    the network's. What is random in A (which pixels, the noise) is drawn from `seed`, so that it is
-    the same for every run. `bind` raises `RequestError` for a photo of which nothing is seen.
+    the network's. Of something measured it is about a picture of `shape` (C, H, W), by default what the
+    operator says of a picture as large as `observed`. What is random in A (which pixels, the noise) is
+    drawn from `seed`, so that it is the same for every run. `bind` raises `RequestError` where nothing
+    is seen, and where sizes do not fit.
     """
 
     operator: Operator
-    photo: Any = field(repr=False)
+    photo: Any = field(default=None, repr=False)
     seed: int = 0
+    observed: Any = field(default=None, repr=False)
+    shape: Shape | None = None
+    """Of the picture: filled in by `bind`."""
     observer: Observer | None = field(default=None, repr=False)
     """A for pictures of this size: filled in by `bind`, as is `target`."""
     target: Tensor | None = field(default=None, repr=False)
@@ -41,14 +50,6 @@ class Observation(Objective):
         return self.photo
 
     @property
-    def shape(self) -> Shape | None:
-        """None before it is bound: the photo is read then."""
-        if self.target is None:
-            return None
-        channels, height, width = self.photo.shape[1:]
-        return channels, height, width
-
-    @property
     def preset(self) -> str | None:
         return "restoration"
 
@@ -59,23 +60,65 @@ class Observation(Objective):
     def __call__(self, image: Tensor, activations: Activations) -> Tensor:
         if self.observer is None or self.target is None:
             raise RequestError("bind the objective first: objective.bind(None)")
-        return feature_error(self.observer(image), self.target)
+        with torch.autocast(image.device.type, enabled=False):  # what was measured is exact
+            return feature_error(self.observer(image.float()), self.target)
 
     def error(self, image: Tensor, activations: Activations) -> Tensor:
         return self(image, activations)
 
     def bind(self, network: Network | None) -> Observation:
-        picture = images.to_float(self.photo) if network is None else network.image(self.photo)
-        channels, height, width = picture.shape[1:]
-        rng = torch.Generator().manual_seed(self.seed)
-        observer = self.operator.start((channels, height, width), rng).to(picture.device)
+        if self.photo is None and self.observed is None:
+            raise RequestError(f"{self}: give it a photo to look at, or observed=… for what was measured")
+        photo = self.photo
+        if photo is not None:
+            photo = images.to_float(photo) if network is None else network.image(photo)
+        shape = self._shape_of(photo)
+        observer = self.operator.start(shape, torch.Generator().manual_seed(self.seed))
+        device = torch.device("cpu") if network is None else network.device
+        observer = observer.to(device if photo is None else photo.device)
         with torch.no_grad():
-            target = observer.observe(picture).float()
+            target = observer.observe(photo) if self.observed is None else self._measured(observer, shape)
+        if not target.isfinite().all():
+            raise RequestError(f"{self}: what was observed holds NaN or infinity")
         if not target.numel() or not target.any():
             raise RequestError(
                 f"{self}: nothing is seen of this photo (it is black, or all of it is missing)"
             )
-        return replace(self, photo=picture, observer=observer, target=target)
+        return replace(self, photo=photo, shape=shape, observer=observer, target=target.float())
+
+    def _shape_of(self, photo: Tensor | None) -> Shape:
+        """(C, H, W) of the picture, by all that says so."""
+        told = self.shape
+        if told is None and self.observed is not None and self.photo is None:
+            told = self.operator.shape_of(_shape(images.to_float(self.observed)))
+        if photo is None:
+            assert told is not None
+            return told
+        if told is not None and told != _shape(photo):
+            raise RequestError(f"{self}: the truth is {_size(_shape(photo))}, the picture {_size(told)}")
+        return _shape(photo)
+
+    def _measured(self, observer: Observer, shape: Shape) -> Tensor:
+        """y, of what was measured elsewhere of a picture of `shape`."""
+        like = next(iter(observer.buffers()), torch.empty(0))
+        expected = observer(torch.zeros(1, *shape, device=like.device))
+        if isinstance(self.observed, Tensor) and self.observed.shape == expected.shape:
+            return self.observed.to(like.device)
+        given = images.to_float(self.observed).to(like.device)
+        wanted = _shape(expected if expected.ndim == 4 else observer.seen(expected))
+        if _shape(given) != wanted or (measured := observer.measured(given)).shape != expected.shape:
+            raise RequestError(
+                f"{self}: what was observed is {_size(_shape(given))}, and of a picture of {_size(shape)} it "
+                f"would be {_size(wanted)}"
+            )
+        return measured
+
+    @property
+    def noise(self) -> float | None:
+        if self.observer is None or self.target is None:
+            return None
+        level = self.observer.noise_level(self.target)
+        return level**2 * self.target.numel() / float(self.target.square().sum()) if level else None
 
     @property
     def seen(self) -> Tensor:
@@ -103,7 +146,18 @@ class Observation(Objective):
 
     @cached_property
     def _identity(self) -> tuple[Any, ...]:
-        return self.operator, images.fingerprint(self.photo), self.seed, self.target is not None
+        pictures = (None if p is None else images.fingerprint(p) for p in (self.photo, self.observed))
+        return self.operator, *pictures, self.shape, self.seed, self.target is not None
 
     def __str__(self) -> str:
         return f"a picture seen through {self.operator.name}"
+
+
+def _shape(picture: Tensor) -> Shape:
+    channels, height, width = picture.shape[1:]
+    return channels, height, width
+
+
+def _size(shape: Shape) -> str:
+    """Width and height as people say them."""
+    return f"{shape[2]} × {shape[1]} ({'grey' if shape[0] == 1 else f'{shape[0]} channels'})"

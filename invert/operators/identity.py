@@ -8,12 +8,17 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from invert.operators.clipped_noise import level
 from invert.protocols import Observer, Operator, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
 class Identity(Operator):
-    """The picture itself, measured under Gaussian noise of standard deviation `sigma` (image units)."""
+    """The picture itself, measured under Gaussian noise of standard deviation `sigma` (image units).
+
+    It is clipped to [0, 1] after the noise, as a file is: the noise that is left is smaller than `sigma`
+    where the picture is nearly black or white.
+    """
 
     name: ClassVar[str] = "identity"
 
@@ -46,5 +51,8 @@ class Noisy(Observer):
     def consistent(self, image: Tensor, observed: Tensor) -> Tensor:
         """So much nearer to what was observed that no more than the noise lies between them."""
         residual = observed - image
-        level = residual.flatten(1).square().mean(1).sqrt()[:, None, None, None]
-        return observed - residual * (self.sigma / level.clamp(min=1e-12)).clamp(max=1)
+        distance = residual.flatten(1).square().mean(1).sqrt()[:, None, None, None]
+        return observed - residual * (self.noise_level(observed) / distance.clamp(min=1e-12)).clamp(max=1)
+
+    def noise_level(self, observed: Tensor) -> float:
+        return level(observed, self.sigma)

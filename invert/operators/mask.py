@@ -8,17 +8,21 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from invert import images
+from invert.errors import RequestError
 from invert.protocols import Observer, Operator, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mask(Operator):
-    """Pixels missing at random, the same in all channels."""
+    """Pixels missing, the same in all channels: at random, or those that are white in a picture."""
 
     name: ClassVar[str] = "mask"
 
     share: float = 0.5
-    """Of the pixels that are missing."""
+    """Of the pixels that are missing, where they are missing at random."""
+    file: str = ""
+    """A picture of the same size, white (at least mid-grey) where a pixel is missing; empty: at random."""
 
     def __post_init__(self) -> None:
         if not 0 < self.share < 1:
@@ -26,7 +30,24 @@ class Mask(Operator):
 
     def start(self, shape: Shape, rng: torch.Generator) -> Known:
         _, height, width = shape
-        return Known(torch.rand(height, width, generator=rng) >= self.share)
+        at_random = torch.rand(height, width, generator=rng) < self.share
+        missing = _white(self.file, height, width) if self.file else at_random
+        if missing.all() or not missing.any():
+            how = "every pixel is missing: nothing is known" if missing.all() else "no pixel is missing"
+            hint = " (white is what is missing)" if self.file else ""
+            raise RequestError(f"{self.file or self.name}: {how}{hint}")
+        return Known(~missing)
+
+
+def _white(file: str, height: int, width: int) -> Tensor:
+    """`(H, W)` bool: where that picture is white."""
+    white = images.to_float(file)[0].mean(0) >= 0.5
+    if white.shape != (height, width):
+        raise RequestError(
+            f"{file} is {white.shape[1]} × {white.shape[0]}, the picture {width} × {height}: "
+            "a mask is as large as its picture"
+        )
+    return white
 
 
 class Known(Observer):
@@ -40,6 +61,10 @@ class Known(Observer):
 
     def forward(self, image: Tensor) -> Tensor:
         return image[:, :, self.known]
+
+    def measured(self, given: Tensor) -> Tensor:
+        """The known pixels: what the others show has no meaning."""
+        return given[:, :, self.known]
 
     def consistent(self, image: Tensor, observed: Tensor) -> Tensor:
         """The known pixels put back."""

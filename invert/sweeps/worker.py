@@ -270,7 +270,7 @@ def record_of(
     record = Record(
         id=cell.id,
         **cell.identity(),
-        settings=as_json(prior_of(cell)),
+        settings=as_json(prior_of(cell)) | {"steps": steps_of(cell)},
         until=cell.until,
         error=error,
         device=str(choose_device(cell.request.device)),

@@ -45,11 +45,30 @@ class DeepImagePrior(Prior):
     In front of a batch norm only the direction of a kernel counts. Left alone, kernels grow, and so
     turn ever more slowly (Heo et al., "AdamP", ICLR 2021); here they are brought back to the size they
     were drawn with after each step, and move by a fraction of it, whatever their number of inputs.
+
+    The preset `restoration` is a narrow form of the published denoising. Measured on one picture, 256²
+    under noise of σ 25: its running mean had 30.2 dB after 1,500 steps, still rising. What its 3,000
+    steps lead to, and what it makes of other tasks, is not measured.
     """
 
     name: ClassVar[str] = "dip"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {"steps": 3100, "learning_rate": 1e-3, "warmup": 0.0, "decay": 1.0, "kernel_rate": 0.0},
+        "restoration": {
+            "steps": 3000,
+            "learning_rate": 1e-2,
+            "warmup": 0.0,
+            "decay": 1.0,
+            "keep": "smoothed",
+            "kernel_rate": 0.0,
+            "input_noise": 1 / 30,
+            "channels": (16, 32, 64, 128, 128),
+            "skip_channels": (4, 4, 4, 4, 4),
+            "kernels_down": (3, 3, 3, 3, 3),
+            "kernels_up": (3, 3, 3, 3, 3),
+            "upsampling": "bilinear",
+            "padding": "reflection",
+        },
         "maximisation": {
             **MAXIMISATION,
             "steps": 400,

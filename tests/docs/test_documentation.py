@@ -8,9 +8,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import yaml
 from follow import blocks, follow
 
 import invert
@@ -23,7 +25,16 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = [page for page in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))) if any(blocks(page))]
 
-FOR_USERS = ("getting-started", "reading-a-report", "priors", "objectives", "measures", "plugins")
+FOR_USERS = (
+    "getting-started",
+    "reading-a-report",
+    "priors",
+    "objectives",
+    "measures",
+    "plugins",
+    "limitations",
+    "coming-from",
+)
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
 
@@ -99,3 +110,42 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     api = (tmp_path / "html" / "api.html").read_text()
     assert "invert.FeatureMatch" in api
+
+
+def test_what_make_writes_is_ignored() -> None:
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    written = set(re.findall(r"--out ([\w/]+)", (ROOT / "Makefile").read_text()))
+    assert written and {f"/{folder}/" for folder in written} <= set(ignored)
+
+
+def test_the_first_commands_of_the_readme_show_what_is_kept() -> None:
+    """With one seed nobody sees kept, free and invented."""
+    text = (ROOT / "README.md").read_text()
+    studies = re.findall(r"^ *(?:\.venv/bin/)?invert \S+ --layer.*", text, re.M)
+    assert len(studies) >= 3 and [line for line in studies if "--seeds" not in line] == []
+    assert ".venv/bin/invert " in text and "`.venv/bin`" in text, "where make demo puts the command"
+
+
+def test_the_networks_that_the_readme_names_are_there() -> None:
+    from invert.subjects.sources.table import names
+
+    named = set(re.findall(r"`(timm:[a-z]\w+)", (ROOT / "README.md").read_text()))
+    assert len(named) >= 3 and named <= set(names())
+
+
+def test_the_page_for_machines_links_to_pages_that_are_there() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", (ROOT / "llms.txt").read_text())
+    assert len(links) >= 8 and [link for link in links if not (ROOT / link).is_file()] == []
+
+
+def test_the_citation_is_of_this_version() -> None:
+    text = (ROOT / "CITATION.cff").read_text()
+    citation = yaml.safe_load(text)
+    assert citation["version"] == version("invert") and citation["license"] == "Apache-2.0"
+    assert citation["cff-version"] == "1.2.0" and citation["authors"]
+
+
+def test_coming_from_names_what_there_is_here() -> None:
+    page = (DOCS / "coming-from.md").read_text()
+    names = set(re.findall(r"\binvert\.([A-Za-z]\w*)\(", page))
+    assert {"Channel", "Neuron", "FeatureMatch", "run", "prior"} <= names <= set(invert.__all__)

@@ -91,7 +91,7 @@ def match_in_short(match: Match) -> tuple[str, str, str]:
 
 
 def _decibels(match: Match) -> str:
-    return f"{match.snr_db:.0f} dB".replace("-", "−")
+    return f"{round(match.snr_db)} dB".replace("-", "−")
 
 
 class Vocabulary:
@@ -154,7 +154,7 @@ class Vocabulary:
     def text(self, name: str, value: float | None) -> str:
         """A number in the digits that are usual for its unit, without the unit."""
         if value is not None and self.described(name).unit == "dB":
-            return f"{value:.1f}".replace("-", "−")
+            return f"{round(value, 1) + 0.0:.1f}".replace("-", "−")  # no negative zero
         # Estimates of shares may lie a little outside of 0 to 1: as people read them, they do not.
         return short(clipped(value) if value is not None and self._is_share(name) else value)
 
