@@ -252,6 +252,7 @@ class Record(Fields):
         str | None,
         Says("steps, until, plateau, not finite, interrupted, did not move, or the name of a --stop."),
     ] = None
+    until: Annotated[float | None, Says("The feature error at which it was to end.")] = None
     reached: Annotated[bool | None, Says("Whether the error of --until was reached.")] = None
     error: str | None = None
     device: str = ""
@@ -269,6 +270,20 @@ class Record(Fields):
     sha256: Annotated[Digest | None, Says("Of the file of the picture.")] = None
     files: RecordFiles = field(default_factory=RecordFiles)
     source: Annotated[str | None, Says("In a merged report: the name of the source.")] = None
+
+
+@dataclass(kw_only=True, eq=False)
+class CommonError(Fields):
+    """With `--until auto`: the feature error at which all runs of a layer end."""
+
+    error: Annotated[float | None, Says("That error; null where no run came to an end.")] = None
+    runs: Annotated[int, Says("How many runs of the first pass reach it: all but these.", minimum=0)] = 0
+    left_out: Annotated[list[str], Says("The ids of those that failed or diverged.")] = field(
+        default_factory=list
+    )
+    largest: Annotated[
+        float | None, Says("The largest feature error measured of the pictures, controls among them.")
+    ] = None
 
 
 Tiles = Annotated[
@@ -341,6 +356,9 @@ class Origin(Fields):
     nulls: Annotated[dict[str, NullErrors], Says("Of each layer, its errors between unlike pictures.")] = (
         field(default_factory=dict)
     )
+    common: Annotated[
+        dict[str, CommonError], Says("With --until auto, of each layer the error at which its runs end.")
+    ] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True, eq=False)

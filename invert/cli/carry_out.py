@@ -21,8 +21,9 @@ from invert.errors import plain
 from invert.foreign import foreign
 from invert.photos import Skipped
 from invert.report import LayerRow
+from invert.sweeps.auto import sweep_of, told
 from invert.sweeps.request import Request
-from invert.sweeps.sweep import Sweep
+from invert.sweeps.sweep import PassStarted, Sweep
 from invert.sweeps.worker import CellFinished
 from invert.typed_json import to_json
 
@@ -47,7 +48,7 @@ def carry_out(
     `again` is the option with which the same command goes on after an interruption.
     """
     with foreign():
-        sweep = Sweep(request)
+        sweep = sweep_of(request)
         _say(sweep.skipped)
         with _stopping(sweep):
             page = _run(sweep, out, resume, quiet)
@@ -64,6 +65,8 @@ def carry_out(
     if not quiet:
         show_rows(summary, to_error=as_json)
         _tell_unmatched(summary.layers)
+        if common := told(summary.common):
+            tell(f"common feature error: {plain(common, PATH)}")
     if summary.status == "interrupted":
         tell(f"interrupted; the same command with {again or f'--resume {out}'} goes on")
     if open_page:
@@ -81,9 +84,12 @@ def _say(skipped: list[Skipped]) -> None:
 
 
 def _run(sweep: Sweep, out: Path, resume: bool, quiet: bool) -> Path:
+    written = out
     for event in show(sweep.run(out, resume), len(sweep.cells), quiet):
-        if isinstance(event, CellFinished):
-            invert_reports.write_page(out)
+        if isinstance(event, PassStarted):
+            written = event.out
+        elif isinstance(event, CellFinished):
+            invert_reports.write_page(written)
     return invert_reports.write_page(out)
 
 

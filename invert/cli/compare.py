@@ -14,7 +14,7 @@ from invert.files import write_json
 from invert.report import read_report
 from invert.sweeps.compare import Threshold
 from invert.sweeps.compare import compare as compared
-from invert.sweeps.options import NAMES, read
+from invert.sweeps.options import AUTO, NAMES, read
 from invert.sweeps.request import Request
 from invert.typed_json import to_json
 
@@ -34,6 +34,11 @@ SHOWN = (
 def compare(words: list[str]) -> int:
     """Status 0, or 1 where a run failed or a `--fail-if` came true, or 130 where it was interrupted."""
     options = _parser().parse_args(words)
+    if getattr(options, "until", None) == AUTO:
+        raise RequestError(
+            "--until auto finds one error a layer in one network: run each side with it, then compare "
+            "them with --until E at the larger of the two"
+        )
     thresholds = [Threshold.parse(text) for text in options.fail_if]
     sides = (options.a, options.b)
     folders = [Path(side) if (Path(side) / "report.json").is_file() else None for side in sides]

@@ -14,7 +14,7 @@ from invert.errors import plain
 from invert.measures.matched import told
 from invert.progress import Clock, duration
 from invert.sweeps.cells import Cell
-from invert.sweeps.sweep import GroupStarted, Notice, PhotosScored, SweepEvent
+from invert.sweeps.sweep import GroupStarted, Notice, PassStarted, PhotosScored, SweepEvent
 from invert.sweeps.worker import CellFinished, GroupStep
 
 NAME = 120
@@ -42,7 +42,11 @@ def _bar(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
         task = progress.add_task("starting", total=cells, left="…")
         index = 0
         for event in events:
-            if isinstance(event, PhotosScored):
+            if isinstance(event, PassStarted):
+                cells, clock = event.cells, Clock(event.cells)
+                progress.reset(task, total=cells)
+                progress.console.print(f"invert: {event.text}", markup=False, highlight=False)
+            elif isinstance(event, PhotosScored):
                 progress.update(task, description=f"photo {event.done} of {event.total}")
             elif isinstance(event, GroupStarted):
                 index = event.index
@@ -79,6 +83,9 @@ def _lines(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
         if isinstance(event, GroupStarted):
             index = event.index
             clock.left(index)
+        elif isinstance(event, PassStarted):
+            tell(event.text)
+            index, cells, clock = 0, event.cells, Clock(event.cells)
         elif isinstance(event, CellFinished):
             index += 1
             left = f", {clock.left(index)} left" if index < cells else ""

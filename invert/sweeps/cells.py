@@ -66,6 +66,13 @@ class Cell:
     def seed(self) -> int:
         return self.request.seeds[0]
 
+    @property
+    def until(self) -> float | None:
+        """The feature error at which it ends, if it matches features and ends at one."""
+        until = self.request.until
+        assert not isinstance(until, str), "--until auto is a number before a cell is worked on"
+        return until if self.objective == "feature" else None
+
     def identity(self) -> dict[str, Any]:
         """What tells it from the other runs of its sweep, as a record says it."""
         return {

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from invert.errors import RequestError
 
 T = TypeVar("T")
+AUTO = "auto"
 Said = dict[str, Any]
 """What options say, by their keys: one value, or for a repeated one a list."""
 
@@ -192,6 +193,10 @@ def _positive(text: str) -> float:
     return value
 
 
+def _positive_or_auto(text: str) -> float | str:
+    return AUTO if text == AUTO else _positive(text)
+
+
 def _numbers(text: str) -> tuple[float, ...]:
     try:
         values = tuple(float(word) for word in text.split(","))
@@ -249,7 +254,7 @@ def _joined(values: Iterable[Any], kept: Callable[[Any], str] = str) -> str:
     return ",".join(map(kept, values))
 
 
-POSITIVE = Form(_positive)
+POSITIVE_OR_AUTO = Form(_positive_or_auto)
 NUMBERS = Form(_numbers, _joined)
 NAMES = Form(_names, lambda names: _joined(names, _kept))
 UNITS = Form(_units, lambda units: _joined(units, _kept_unit))

@@ -13,7 +13,7 @@ from invert.settings import MOST_STEPS, parse_assignment
 from invert.sweeps.options import (
     NAMES,
     NUMBERS,
-    POSITIVE,
+    POSITIVE_OR_AUTO,
     UNITS,
     Asked,
     Form,
@@ -139,7 +139,11 @@ class Request:
         "--steps", "steps a run (default: the prior's)", "N", whole(1, MOST_STEPS), group=WORK
     )
     seeds: tuple[int, ...] = field(default=(0,), metadata={"asked": SEEDS})
-    until: float | None = option("--until", "stop a run at this feature error", "E", POSITIVE, group=WORK)
+    until: float | str | None = option(
+        "--until",
+        "stop a run at this feature error; auto: at one a layer that all of its runs reach, each made twice",
+        "E|auto", POSITIVE_OR_AUTO, group=WORK,
+    )  # fmt: skip
     patience: int | None = option(
         "--patience", "stop a run when nothing has improved by 1 % for N steps", "N", whole(1), group=WORK
     )

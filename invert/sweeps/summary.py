@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -19,6 +20,7 @@ from invert.measures.matched import still_falling, unreadable
 from invert.measures.reading import reading
 from invert.photos import Skipped
 from invert.report import (
+    CommonError,
     LayerRow,
     Numbers,
     PhotoRow,
@@ -34,6 +36,7 @@ from invert.sweeps.cells import RANDOM_WEIGHTS, Cell, Photo
 from invert.sweeps.describe import describe_subject, tool, top5
 from invert.sweeps.folder import Folder
 from invert.sweeps.nulls import Nulls
+from invert.sweeps.options import AUTO
 from invert.sweeps.request import Request
 
 MORE = 4
@@ -56,6 +59,7 @@ class Summary:
         cells: list[Cell],
         folder: Folder,
         nulls: Nulls,
+        common: Mapping[str, CommonError],
     ) -> None:
         self.request, self.subject, self.judge = request, subject, judge
         self.pictures, self.cells, self.folder, self.nulls = pictures, cells, folder, nulls
@@ -86,6 +90,7 @@ class Summary:
                 for photo in pictures
             ],
             skipped=[each.reported() for each in skipped],
+            common=dict(common),
             measures={name: ReportedMeasure(**known) for name, known in describe().items()},
         )
         for layer, prior in dict.fromkeys((c.layer, c.prior) for c in cells if c.photo):
@@ -125,6 +130,9 @@ class Summary:
     def _write(self) -> None:
         self.content.runs = self._records_of(None)
         self.content.controls = self._records_of(RANDOM_WEIGHTS)
+        for layer, common in self.content.common.items():
+            errors = [r.feature_error for r in self.records.values() if r.layer == layer]
+            common.largest = max((error for error in errors if error is not None), default=None)
         begun = (cell.layer for cell in self.cells if cell.photo and cell.id in self.records)
         self.content.nulls = self.nulls.described(dict.fromkeys(layer for layer in begun if layer))
         keys = dict.fromkeys((cell.layer, cell.prior) for cell in self.cells)
@@ -176,8 +184,17 @@ class Summary:
         return null.row_match([error for error, _ in told], [match for _, match in told])
 
     def _going_on(self, row: LayerRow, runs: list[Record]) -> str:
-        """The command that asks for a row again and goes on where it ended too soon."""
-        steps: int = self.request.steps or runs[0].settings["steps"]
+        """The command that asks for a row again and goes on where it ended too soon.
+
+        For an error that all runs of the layer are to reach, it asks for all of them.
+        """
+        if self.request.until == AUTO:
+            every = [r.settings["steps"] for r in self.records.values() if r.image and r.layer == row.layer]
+            steps = min(MORE * (self.request.steps or max(every)), MOST_STEPS)
+            return replace(
+                self.request, layer=(row.layer,), classes=(), unit=(), steps=steps, patience=None
+            ).command()
+        steps = self.request.steps or runs[0].settings["steps"]
         if any(run.stopped != "until" for run in runs):
             steps = min(MORE * steps, MOST_STEPS)
         settings = {name: value for name, value in self.request.settings.items() if name == row.prior}

@@ -21,7 +21,7 @@ from invert.engine.devices import choose_device, choose_precision
 from invert.errors import RequestError, one_line
 from invert.files import WriteError, json_bytes, read_regular
 from invert.pictures import BYTE_LIMIT
-from invert.report import Record
+from invert.report import CommonError, Record
 from invert.subjects import Subject
 from invert.sweeps.cells import Cell, choose_photos, groups, objective_of, plan
 from invert.sweeps.executors import Executor, InTurn
@@ -70,7 +70,16 @@ class Notice:
     text: str
 
 
-SweepEvent = PhotosScored | Notice | GroupStarted | GroupStep | CellFinished
+@dataclass(frozen=True)
+class PassStarted:
+    """Of a sweep in passes, one of so many cells begins, whose report is in `out`."""
+
+    text: str
+    cells: int
+    out: Path
+
+
+SweepEvent = PassStarted | PhotosScored | Notice | GroupStarted | GroupStep | CellFinished
 
 
 class Sweep:
@@ -80,17 +89,18 @@ class Sweep:
     cannot be met raises `RequestError` before anything is written.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, worker: Worker | None = None) -> None:
         self.request = request
         device = choose_device(request.device)
         choose_precision(request.precision, device)
-        worker = Worker()
+        worker = worker or Worker()
         self.subject, self.judge = worker.subject(request), worker.judge(request)
         self._untrained = partial(worker.subject, replace(request, weights="random"))
         self.photos, self.skipped = choose_photos(request, partial(worker.photo, self.subject))
         self.cells = plan(request, self.subject, self.photos)
         self.scores = _photo_scores(request, self.subject, self.cells)
         self.together = TOGETHER.get(device.type, 1)
+        self.common: dict[str, CommonError] = {}
         self.interrupted = False
         self._executor: Executor = InTurn(worker)
 
@@ -105,9 +115,18 @@ class Sweep:
         try:
             self._check_made_by_this(folder, resume)
             folder.tidy()
+            yield from self.begin(folder)
             nulls = Nulls(self.subject, self._untrained, self.photos, self.request.photos, folder)
             self.summary = Summary(
-                self.request, self.subject, self.judge, self.photos, self.skipped, self.cells, folder, nulls
+                self.request,
+                self.subject,
+                self.judge,
+                self.photos,
+                self.skipped,
+                self.cells,
+                folder,
+                nulls,
+                self.common,
             )
             try:
                 yield from self._run_missing(folder)
@@ -121,6 +140,10 @@ class Sweep:
             self.summary.finish()
         finally:
             folder.close()
+
+    def begin(self, folder: Folder) -> Iterator[SweepEvent]:
+        """What has to be known before the cells are."""
+        yield from ()
 
     def _run_missing(self, folder: Folder) -> Iterator[SweepEvent]:
         yield from self._other_threads()

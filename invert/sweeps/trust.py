@@ -19,7 +19,7 @@ def is_record_of(cell: Cell, found: Record) -> bool:
     The command is no part of it: as a study grows, another may come to ask for the same cell.
     """
     wanted = to_json(record_of(cell, None))
-    decided = ("id", *cell.identity(), "settings", "source")
+    decided = ("id", *cell.identity(), "settings", "until", "source")
     return (
         not found.more
         and _same({name: getattr(found, name) for name in decided}, {name: wanted[name] for name in decided})
@@ -43,7 +43,7 @@ def _can_have_failed(cell: Cell, found: Record) -> bool:
 
 
 def _can_have_ended(cell: Cell, found: Record) -> bool:
-    steps, until = steps_of(cell), cell.request.until
+    steps, until = steps_of(cell), cell.until
     photos = [] if found.photos is None else [*found.photos.highest, *found.photos.lowest]
     return (
         found.stopped is not None

@@ -181,7 +181,7 @@ class Worker:
         self._optimisation = optimisation = problem.optimisation(
             [cell.seed for cell in cells],
             request.steps,
-            until=request.until if first.objective == "feature" else None,
+            until=first.until,
             patience=request.patience,
             stops=stops_of(request),
             precision=request.precision,
@@ -271,6 +271,7 @@ def record_of(
         id=cell.id,
         **cell.identity(),
         settings=as_json(prior_of(cell)) | {"steps": steps_of(cell)},
+        until=cell.until,
         error=error,
         device=str(choose_device(cell.request.device)),
         precision=cell.request.precision,
@@ -299,8 +300,7 @@ def record_of(
 
 def _reached(cell: Cell, result: Result) -> bool | None:
     """Whether features are matched as --until asks; null where it asks nothing of this cell."""
-    asked = cell.request.until is not None and cell.objective == "feature"
-    return result.stopped == "until" if asked else None
+    return None if cell.until is None else result.stopped == "until"
 
 
 def files_of(cell: Cell, steps: int | None) -> RecordFiles:

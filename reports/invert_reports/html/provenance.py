@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from invert.report import Origin, Report, ReportedSubject, Source
+from invert.report import CommonError, Origin, Report, ReportedSubject, Source
 from invert_reports.study import Study
 
 Facts = list[tuple[str, str]]
@@ -92,9 +92,22 @@ def sections(report: Report) -> list[tuple[str, Facts]]:
         created = ("created", source.created or "–")
         found.append((f"Versions{name}", [*_flat(source.tool), created]))
         found.append((f"Request{name}", _flat(source.request)))
+        common = [(layer, _common(one)) for layer, one in source.common.items()]
+        found.append((f"Common feature error (--until auto){name}", common))
     photos = [(photo.name, photo.sha256 or "–") for photo in report.images]
     found.insert(1, ("Photos, by the digest of their pixels", photos))
     return [(title, facts) for title, facts in found if facts]
+
+
+def _common(one: CommonError) -> str:
+    if one.error is None:
+        return "none: no run came to an end"
+    parts = [f"{one.error:.3g}, which {_count(one.runs, 'run')} reached in the first pass"]
+    if one.left_out:
+        parts.append(f"left out, failed or diverged: {', '.join(one.left_out)}")
+    if one.largest is not None:
+        parts.append(f"the pictures have at most {one.largest:.4g}")
+    return "; ".join(parts)
 
 
 def _network(subject: ReportedSubject) -> Facts:
