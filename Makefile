@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench docs check clean
+.PHONY: demo test bench docs schema check clean
 
 # The bundled network and a photo that comes with matplotlib: nothing is downloaded.
 demo: $(VENV)/.installed
@@ -24,6 +24,10 @@ bench: $(VENV)/.installed
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -W -b html docs docs/_build
+
+# The schema follows the classes in invert/report.py.
+schema: $(VENV)/.installed
+	$(BIN)/python -m invert.report > docs/report.schema.json
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

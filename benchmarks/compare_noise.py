@@ -33,9 +33,9 @@ from invert.subjects.sources.alexnet_mini import bundled_state
 from invert.sweeps.request import Request
 from invert.sweeps.sweep import CellFinished, Sweep
 
-LAYERS = ("relu1", "relu2", "conv3", "relu5", "fc6")
+LAYERS = ("relu2", "conv3", "fc6")
 NOISED = "conv3"
-BEFORE = ("relu1", "relu2")
+BEFORE = ("relu2",)
 PRIORS = ("tv", "dip")
 DIP = {
     "channels": "8,8,8",
@@ -78,9 +78,7 @@ def study(photos: Path, out: Path, pairs: int, classes: int, seeds: int, steps: 
             "median": median_floor(same, 0.5),
             "largest tenth from": median_floor(same, 0.9),
         },
-        "noised": {
-            how: {"changed at": c["verdict"]["layers_changed"], **found(c)} for how, c in noised.items()
-        },
+        "noised": {how: found(comparison) for how, comparison in noised.items()},
         "noised: verdict": noised["other seeds"]["verdict"]["lines"],
         "pruned: verdict": pruned["verdict"]["lines"],
         "pruned: cautions": pruned["verdict"]["cautions"],
@@ -123,7 +121,7 @@ def invert(out: Path, images: list[str], seeds: int, steps: int, seed: int, weig
     for event in sweep.run(out, resume=True):
         if isinstance(event, CellFinished):
             print(f"\r{out.name}: {event.cell.id:60}", end="", file=sys.stderr, flush=True)
-    if sweep.summary.content["status"] != "done":
+    if sweep.summary.content.status != "done":
         raise SystemExit(f"{out} is not done; the same command goes on")
     return out
 
@@ -163,12 +161,15 @@ def median_floor(comparisons: list[Json], share: float) -> float:
 
 
 def found(comparison: Json) -> Json:
-    changed = set(comparison["verdict"]["layers_changed"])
-    at_and_after = [name for name in LAYERS if name not in BEFORE]
+    """Where a change was found, by the codes of the photos and by what comes back beyond noise."""
+    verdict = comparison["verdict"]
     return {
-        "found at and after": sorted(changed & set(at_and_after), key=at_and_after.index),
-        "missed": [name for name in at_and_after if name not in changed],
-        "wrongly before": [name for name in BEFORE if name in changed],
+        how: {
+            "at": verdict[how],
+            "missed": [name for name in LAYERS if name not in (*BEFORE, *verdict[how])],
+            "wrongly before": [name for name in BEFORE if name in verdict[how]],
+        }
+        for how in ("layers_changed", "kept_changed")
     }
 
 
@@ -181,7 +182,7 @@ if __name__ == "__main__":
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--classes", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=25)
     options = parser.parse_args()
     numbers = study(options.photos, options.out, options.pairs, options.classes, options.seeds, options.steps)
     print(json.dumps(numbers, indent=1, ensure_ascii=False))

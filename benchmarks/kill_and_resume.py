@@ -26,7 +26,7 @@ from typing import Any
 import torch
 
 from invert.cli import main
-from invert.sweeps import sweep
+from invert.sweeps import worker
 
 NETWORK = """
 from collections import OrderedDict
@@ -74,7 +74,7 @@ def _invert(asked: list[str], log: Path, checkpoints: float) -> None:
     with log.open("wb") as file:
         os.dup2(file.fileno(), 2)
     torch.set_num_threads(1)
-    sweep.CHECKPOINT_SECONDS = checkpoints
+    worker.CHECKPOINT_SECONDS = checkpoints
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
         sys.exit(main(asked))
 

@@ -41,6 +41,12 @@ def write_whole(path: Path, content: bytes) -> Path:
     return path
 
 
+def leftover_of(name: str) -> str | None:
+    """The name of the file that a killed `write_whole` left this beside, or None where it is no such rest."""
+    match = re.fullmatch(r"\.(.+)\.[0-9a-f]{8}\.part", name, re.DOTALL)
+    return match and match[1]
+
+
 def json_bytes(value: Any, indent: int | None = 1) -> bytes:
     """`value` as a file of JSON; what is no Unicode in the name of a file becomes a question mark."""
     text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"

@@ -126,3 +126,7 @@ class Description:
     range: tuple[float, float]
     better: Literal["higher", "lower", "neither"]
     source: str
+    short: str = ""
+    """A label for where there is little room: under a picture, over a column; empty: from the title."""
+    place: Literal["caption", "chart", "table"] = "table"
+    """The most prominent place it is shown in: under every picture, as a chart, or in tables alone."""

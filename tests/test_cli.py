@@ -109,6 +109,29 @@ def test_a_run_s_own_command_makes_it_again(finished: Path, tmp_path: Path) -> N
     ).read_bytes()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("MODEL", f"--{name}", "") for name in ("out", "resume", "image", "weights", "labels", "photos")),
+        *(("MODEL", f"--{name}=") for name in ("judge", "judge-weights", "layer", "figure")),
+        *(("MODEL", "--out", " "), ("",), ("report", ""), ("report", "a", "--out", "")),
+        *(("compare", "a", ""), ("compare", "a", "b", "--out", "")),
+    ],
+)
+def test_an_empty_name_is_not_the_current_folder(
+    words: tuple[str, ...],
+    own_network: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert invert(*(own_network if word == "MODEL" else word for word in words)) == 2
+    error = capsys.readouterr().err
+    assert "it is empty" in error and error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_resume_runs_nothing_that_is_finished(
     own_network: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

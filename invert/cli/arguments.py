@@ -33,6 +33,12 @@ path/to/file.py:factory. torchvision:NAME, where a name equals one of the comman
 class Parser(argparse.ArgumentParser):
     """argparse whose errors are `RequestError`, so that every error of the tool looks the same."""
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        # An empty folder or file would be taken for the current folder.
+        if any(not word.strip() for word in arg_strings):
+            raise argparse.ArgumentError(action, "it is empty: leave it out, or say what it is")
+        return super()._get_values(action, arg_strings)
+
     def error(self, message: str) -> NoReturn:
         raise RequestError(f"{message} (see {self.prog} --help)")
 

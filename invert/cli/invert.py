@@ -20,7 +20,9 @@ from invert.cli.progress import show
 from invert.errors import RequestError
 from invert.files import slug
 from invert.sweeps.request import Request
-from invert.sweeps.sweep import CellFinished, Sweep
+from invert.sweeps.sweep import Sweep
+from invert.sweeps.worker import CellFinished
+from invert.typed_json import to_json
 
 STATUS = {"done": 0, "failed": 1, "interrupted": 130}
 
@@ -51,9 +53,6 @@ def invert(words: list[str]) -> int:
         views=options.views,
         **prior_and_work(options),
     )
-    unused = set(request.settings) - set(request.prior)
-    if unused:
-        raise RequestError(f"--set names the prior {min(unused)!r}, which --prior does not")
     out = folders.pop() if folders else _default_out(request.model)
     return carry_out(
         request, out, bool(options.resume), options.quiet, options.json, options.open, options.figure
@@ -82,10 +81,10 @@ def carry_out(
         invert_reports.write_figure(out, figure)
     summary = sweep.summary.content
     if as_json:
-        print(json.dumps(summary))
+        print(json.dumps(to_json(summary)))
     for name, reason in sweep.summary.failures().items():
         print(f"invert: {name} failed: {reason}", file=sys.stderr)
-    if summary["status"] == "interrupted":
+    if summary.status == "interrupted":
         print(
             f"invert: interrupted; the same command with {again or f'--resume {out}'} goes on",
             file=sys.stderr,
@@ -93,7 +92,7 @@ def carry_out(
     if open_page:
         webbrowser.open(page.resolve().as_uri())
     print(f"report: {page}", file=sys.stderr if as_json else sys.stdout)
-    return STATUS[summary["status"]]
+    return STATUS[summary.status]
 
 
 def _run(sweep: Sweep, out: Path, resume: bool, quiet: bool) -> Path:

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from invert.sweeps.cells import Cell
-from invert.sweeps.sweep import CellFinished, GroupStarted, GroupStep, PhotosScored, SweepEvent
+from invert.sweeps.sweep import GroupStarted, PhotosScored, SweepEvent
+from invert.sweeps.worker import CellFinished, GroupStep
 
 
 def show(events: Iterable[SweepEvent], cells: int, quiet: bool) -> Iterator[SweepEvent]:
@@ -60,20 +61,20 @@ def _bar(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
     clock = Clock(cells)
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("starting", total=cells, left="…")
-        index, steps = 0, 1
+        index = 0
         for event in events:
             if isinstance(event, PhotosScored):
                 progress.update(task, description=f"photo {event.done} of {event.total}")
             elif isinstance(event, GroupStarted):
-                index, steps = event.index, event.cells[0].steps
+                index = event.index
                 clock.left(index)
             elif isinstance(event, GroupStep):
                 cell, together = event.cells[0], len(event.cells)
                 more = f" and {together - 1} more" if together > 1 else ""
-                done = index + together * event.step / steps
+                done = index + together * event.step / event.steps
                 progress.update(
                     task,
-                    description=f"{index + 1}/{cells} {title(cell)}{more}  step {event.step}/{steps}"
+                    description=f"{index + 1}/{cells} {title(cell)}{more}  step {event.step}/{event.steps}"
                     f"  {loss_name(cell)} {event.loss:.4g}",
                     completed=done,
                     left=clock.left(done),
@@ -100,20 +101,20 @@ def _lines(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
 
 def title(cell: Cell) -> str:
     what = cell.layer if cell.photo else f"{cell.layer}:{cell.target}" if cell.layer else cell.target
-    photo = f" {cell.photo.id}" if cell.photo else ""
+    photo = f" {cell.photo}" if cell.photo else ""
     control = f", {cell.control}" if cell.control else ""
-    return f"{what} {cell.prior.name}{photo} seed {cell.seed}{control}"
+    return f"{what} {cell.prior}{photo} seed {cell.seed}{control}"
 
 
 def loss_name(cell: Cell) -> str:
-    return "feature error" if cell.objective.kind == "feature" else "loss"
+    return "feature error" if cell.objective == "feature" else "loss"
 
 
 def finished(event: CellFinished) -> str:
     record = event.record
-    if record["error"] is not None:
-        return f"{title(event.cell)}: failed: {record['error']}"
-    error = record["feature_error"]
+    if record.error is not None:
+        return f"{title(event.cell)}: failed: {record.error}"
+    error = record.feature_error
     score = "" if error is None else f"feature error {error:.4g}, "
-    missed = ", did not reach --until" if record["reached"] is False else ""
-    return f"{title(event.cell)}: {score}{record['steps']} steps, {duration(record['seconds'])}{missed}"
+    missed = ", did not reach --until" if record.reached is False else ""
+    return f"{title(event.cell)}: {score}{record.steps} steps, {duration(record.seconds)}{missed}"

@@ -24,6 +24,8 @@ class SameTop1(Measure):
         range=(0, 1),
         better="higher",
         source="argmax of the network's own output for the photo and for the inversion",
+        short="same top 1",
+        place="chart",
     )
 
     def __call__(self, evidence: Evidence) -> float | None:
@@ -45,6 +47,7 @@ class ClassDivergence(Measure):
         range=(0, math.inf),
         better="lower",
         source="Kullback and Leibler 1951, on the network's own softmax",
+        short="KL divergence",
     )
 
     def __call__(self, evidence: Evidence) -> float | None:

@@ -12,12 +12,13 @@ from torch import Tensor
 
 from invert.measures import facets
 from invert.measures.evidence import RowEvidence
-from invert.measures.mean_photo import mean_photo
 from invert.measures.measure import Numbers, RowMeasure
 from invert.protocols import Description
 
 NOTHING_SHOWN = 1e-3
 """Below this `shown` an inversion shows nothing of a facet, and shares of nothing are null."""
+HALF_A_LEVEL = 0.5 / 255
+"""Nor does it where its numbers are smaller than this (rms): rounding to 8 bits moves them as far."""
 
 _SOURCE = "invert: energy split over K inversions of one code, pooled over photos (docs/measures.md)"
 
@@ -26,7 +27,8 @@ _SOURCE = "invert: energy split over K inversions of one code, pooled over photo
 class Energy:
     """The energies of P photos in one facet, each `(P,)`, in squared image units summed over the facet.
 
-    photo ‖u‖², shown T = mean ‖v_s‖², kept + free + invented = T, and overlap ⟨v̄, u⟩.
+    photo ‖u‖², shown T = mean ‖v_s‖², kept + free + invented = T, and overlap ⟨v̄, u⟩; least is what
+    T must exceed for anything to be shown.
     """
 
     photo: Tensor
@@ -34,6 +36,7 @@ class Energy:
     kept: Tensor
     free: Tensor
     overlap: Tensor
+    least: Tensor
 
     @property
     def invented(self) -> Tensor:
@@ -41,7 +44,7 @@ class Energy:
 
 
 def decompose(photos: Tensor, inversions: Tensor) -> Energy:
-    """Split what inversions `(P, K, N)` of photos `(P, N)` show; both are facets of image − mean photo.
+    """Split what inversions `(P, K, N)` of photos `(P, N)` show; both are facets as `pictured` has them.
 
     kept = ⟨v̄, u⟩² / ‖u‖², where ⟨v̄, u⟩ > 0, else 0. Squaring the mean of K seeds adds the
     variance of that mean, so the square is taken over pairs of different seeds, whose expectation
@@ -58,7 +61,8 @@ def decompose(photos: Tensor, inversions: Tensor) -> Energy:
     kept = torch.where(overlap > 0, pairs / photo, 0.0).where(photo > 0, torch.zeros_like(photo))
     variance = (v - v.mean(1, keepdim=True)).square().sum(-1).mean(1)
     free = variance * (k / (k - 1)) if k > 1 else torch.full_like(variance, math.nan)
-    return Energy(photo, shown, kept + (0.0 if k > 1 else math.nan), free, overlap)
+    least = (NOTHING_SHOWN * photo).clamp_min(u.shape[-1] * HALF_A_LEVEL**2)
+    return Energy(photo, shown, kept + (0.0 if k > 1 else math.nan), free, overlap, least)
 
 
 class Decomposition(RowMeasure):
@@ -94,31 +98,26 @@ class Decomposition(RowMeasure):
 
 def energies(row: RowEvidence) -> dict[str, Energy]:
     """The energies of a row's photos, by facet."""
-    mean = mean_photo(row.originals.shape[1:]).to(row.originals.device)
-    photos = facets.facets(row.originals - mean)
-    inversions = facets.facets(row.images - mean)
+    photos, inversions = facets.pictured(row.originals), facets.pictured(row.images)
     return {facet: decompose(photos[facet], inversions[facet]) for facet in photos}
 
 
 def shares(energy: Energy) -> Numbers:
     """The pooled measures of one facet: energies are summed over photos first, then divided."""
     photo, shown = float(energy.photo.sum()), float(energy.shown.sum())
-    if photo <= 0:
-        return dict.fromkeys(("kept", "free", "invented", "shown", "recovered"))
     parts = {"kept": energy.kept, "free": energy.free, "invented": energy.invented}
-    visible = shown / photo > NOTHING_SHOWN
+    visible = shown > float(energy.least.sum())
     return {
         **{name: float(part.sum()) / shown if visible else None for name, part in parts.items()},
-        "shown": shown / photo,
-        "recovered": float(energy.overlap.sum()) / photo,
+        "shown": shown / photo if photo > 0 else None,
+        "recovered": float(energy.overlap.sum()) / photo if photo > 0 else None,
     }
 
 
 def kept_map(row: RowEvidence, grid: int = 8) -> list[list[float | None]]:
     """The share kept at each place of the picture, over all channels; null where nothing is shown."""
-    mean = mean_photo(row.originals.shape[1:]).to(row.originals.device)
-    photos = facets.tiles(row.originals - mean, grid)
-    inversions = facets.tiles(row.images - mean, grid)
+    photos = facets.tiles(facets.pictured_whole(row.originals), grid)
+    inversions = facets.tiles(facets.pictured_whole(row.images), grid)
     cells = [
         [shares(decompose(photos[y, x], inversions[y, x]))["kept"] for x in range(grid)] for y in range(grid)
     ]
@@ -129,7 +128,7 @@ def kept_map(row: RowEvidence, grid: int = 8) -> list[list[float | None]]:
 
 def _spread(energy: Energy) -> Numbers:
     """The standard deviation over photos of each photo's own share; null for one photo."""
-    seen = energy.shown / energy.photo > NOTHING_SHOWN
+    seen = energy.shown > energy.least
     if int(seen.sum()) < 2:
         return {}
     parts = {"kept": energy.kept, "free": energy.free, "invented": energy.invented}

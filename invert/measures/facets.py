@@ -1,4 +1,7 @@
-"""Facets: linear views of an image, in which what a layer keeps is measured one at a time."""
+"""Facets: linear views of an image, in which what a layer keeps is measured one at a time.
+
+`pictured` is what a picture shows in them: its facets without the directions that say nothing of a photo.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
+
+from invert.measures.mean_photo import mean_photo
 
 Facets = dict[str, Tensor]
 
@@ -26,10 +31,47 @@ def facets(images: Tensor) -> Facets:
         red, green, blue = images.unbind(-3)
         planes = torch.stack([(red - green) / 2, (red + green) / 4 - blue / 2], dim=-3)
         views["colour"] = planes.flatten(-3)
-    spectrum = torch.view_as_real(torch.fft.fft2(luminance, norm="ortho"))
+    spectrum = torch.fft.fft2(luminance, norm="ortho")
+    hartley = spectrum.real - spectrum.imag  # real, and as orthonormal as Fourier's
     for (low, high), ring in _rings(*luminance.shape[-2:]).items():
-        views[f"cycles.{low}-{high}"] = spectrum[..., ring.to(images.device), :].flatten(-2)
+        views[f"cycles.{low}-{high}"] = hartley[..., ring.to(images.device)]
     return views
+
+
+def pictured(images: Tensor) -> Facets:
+    """The facets of images `(…, C, H, W)` in double precision, each without plain grey and the mean photo.
+
+    x ↦ P F(x), with P the projection off F(1) and F(μ − ½): a blank picture is 0 in every facet, a
+    picture at half the contrast is half of it, and what any photo would show (a brighter top) is
+    neither the photo's nor made up.
+    """
+    idle = facets(_idle(images))
+    return {name: _without(view, idle[name]) for name, view in facets(images.double()).items()}
+
+
+def pictured_whole(images: Tensor) -> Tensor:
+    """Images `(…, C, H, W)` as `pictured` has their facets, over all channels at once."""
+    return _without(images.double().flatten(-3), _idle(images).flatten(-3)).reshape(images.shape)
+
+
+def _idle(images: Tensor) -> Tensor:
+    """What says nothing of a photo: plain grey, and the mean photo about mid-grey, `(2, C, H, W)`."""
+    mean = mean_photo(images.shape[-3:]).double().to(images.device) - 0.5
+    return torch.stack([torch.ones_like(mean), mean])
+
+
+def _without(vectors: Tensor, directions: Tensor) -> Tensor:
+    """Vectors `(…, N)` projected off each of the directions `(D, N)` that is not 0."""
+    basis: list[Tensor] = []
+    for direction in directions:
+        for other in basis:
+            direction = direction - (direction @ other) * other
+        length = direction.norm()
+        if length > 1e-6:  # plain grey has no colour and no octaves
+            basis.append(direction / length)
+    for direction in basis:
+        vectors = vectors - (vectors @ direction)[..., None] * direction
+    return vectors
 
 
 def names(channels: int, height: int, width: int) -> list[str]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from invert.measures.evidence import RowEvidence
-from invert.measures.mean_photo import mean_photo
+from invert.measures.facets import pictured_whole
 from invert.measures.measure import Numbers, RowMeasure
 from invert.protocols import Description
 from invert.subjects import Subject
@@ -20,9 +20,9 @@ SOURCE = "invert: nearest photo by cosine (docs/measures.md)"
 class IdentityKept(RowMeasure):
     """The share of inversions whose nearest among the run's N photos is their own.
 
-    In pixels, nearest is by the cosine of image − mean photo; for the judge, by the cosine of
-    its output, centred over the photos. Chance is 1/N. Null for one photo; the judge's is null
-    without a `--judge`.
+    In pixels, nearest is by the cosine of what the pictures show (`pictured_whole`), which contrast
+    does not change; for the judge, by the cosine of its output, centred over the photos. Chance
+    is 1/N. Null for one photo; the judge's is null without a `--judge`.
     """
 
     descriptions: ClassVar[Mapping[str, Description]] = {
@@ -45,9 +45,9 @@ class IdentityKept(RowMeasure):
     def __call__(self, row: RowEvidence) -> tuple[Numbers, Numbers]:
         if len(row.originals) < 2:
             return dict.fromkeys(self.descriptions), {}
-        mean = mean_photo(row.originals.shape[1:]).to(row.originals.device)
+        photos, inversions = pictured_whole(row.originals), pictured_whole(row.images)
         numbers: Numbers = {
-            "identity_kept": nearest_share((row.originals - mean).flatten(1), (row.images - mean).flatten(2)),
+            "identity_kept": nearest_share(photos.flatten(1), inversions.flatten(2)),
             "identity_judged": None,
         }
         if row.judge is not None:

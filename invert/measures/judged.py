@@ -33,6 +33,7 @@ class JudgeRank(Measure):
         range=(0, math.inf),
         better="lower",
         source=JUDGE,
+        short="judge’s rank",
     )
 
     def __call__(self, evidence: Evidence) -> float | None:
@@ -52,6 +53,7 @@ class JudgeProbability(Measure):
         range=(0, 1),
         better="higher",
         source=JUDGE,
+        short="judge’s probability",
     )
 
     def __call__(self, evidence: Evidence) -> float | None:

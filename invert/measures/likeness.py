@@ -28,6 +28,8 @@ class FeatureError(Measure):
         range=(0, math.inf),
         better="lower",
         source="Mahendran and Vedaldi, IJCV 2016, the loss (its tables print the square root)",
+        short="feature error",
+        place="caption",
     )
 
     def __call__(self, evidence: Evidence) -> float | None:
@@ -48,6 +50,8 @@ class PSNR(Measure):
         range=(0, 100),
         better="higher",
         source="10 log₁₀(1 / MSE) over pixels and channels in [0, 1]; misleading at deep layers",
+        short="PSNR",
+        place="caption",
     )
 
     def __call__(self, evidence: Evidence) -> float | None:
@@ -71,6 +75,8 @@ class SSIM(Measure):
         range=(-1, 1),
         better="higher",
         source="Wang, Bovik, Sheikh and Simoncelli, IEEE TIP 2004",
+        short="SSIM",
+        place="chart",
     )
 
     def __call__(self, evidence: Evidence) -> float | None:

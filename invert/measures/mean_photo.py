@@ -1,8 +1,8 @@
 """The mean photo: what a picture is before anything is known of it.
 
 A smooth 3 × 8 × 8 statistic of the 9,469 training photos of Imagenette (no photo can be made
-out in it), drawn by `examples/mean_photo.py`. It is taken off before energies are compared, so
-that a grey picture with a brighter top does not count as something kept.
+out in it), drawn by `examples/mean_photo.py`. Its direction is projected out before energies are
+compared, so that a brighter top, which most photos have, counts as nothing shown.
 """
 
 from __future__ import annotations

@@ -36,7 +36,12 @@ class PlaceKept(RowMeasure):
             "place kept: displacement of tiles (median)", "pixels", (0, math.inf), "lower", SOURCE
         ),
         "place_chance": Description(
-            "displacement expected where position is lost", "pixels", (0, math.inf), "neither", SOURCE
+            "displacement expected where position is lost",
+            "pixels",
+            (0, math.inf),
+            "neither",
+            SOURCE,
+            short="place by chance",
         ),
     }
 

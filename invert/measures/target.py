@@ -22,6 +22,7 @@ class TargetScore(Measure):
         range=(-math.inf, math.inf),
         better="higher",
         source="the network's own output or layer, before softmax",
+        short="score",
     )
 
     def __call__(self, evidence: Evidence) -> float | None:
@@ -45,6 +46,7 @@ class TargetProbability(Measure):
         range=(0, 1),
         better="higher",
         source="softmax of the network's own output",
+        short="probability",
     )
 
     def __call__(self, evidence: Evidence) -> float | None:
@@ -63,6 +65,7 @@ class TargetRank(Measure):
         range=(0, math.inf),
         better="lower",
         source="order of the network's own output; equals count as ahead",
+        short="rank",
     )
 
     def __call__(self, evidence: Evidence) -> float | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from invert.api import default_prior
 from invert.errors import RequestError
 from invert.files import slug, unique
 from invert.objectives import Channel, ClassLogOdds, FeatureMatch, Neuron
-from invert.protocols import Objective, Prior
+from invert.protocols import Kind, Objective, Prior
 from invert.subjects import Subject
 from invert.sweeps.request import Request
 
@@ -36,69 +37,99 @@ class Photo:
 
 @dataclass(frozen=True)
 class Cell:
-    """One run: an objective under a prior from a seed. A control runs on the network with random weights."""
+    """One run: which it is among those of its sweep, and the request for it alone.
+
+    Plain values, so that it can be computed elsewhere. `photo` is the id of one. A control runs on the
+    network with random weights.
+    """
 
     id: str
-    objective: Objective
-    prior: Prior
-    seed: int
     layer: str | None
     target: str | None
-    photo: Photo | None
+    target_index: int | None
+    photo: str | None
     control: str | None
-    steps: int
     request: Request
+
+    @property
+    def objective(self) -> Kind:
+        return "class" if self.request.classes else "unit" if self.request.unit else "feature"
+
+    @property
+    def prior(self) -> str:
+        return self.request.prior[0]
+
+    @property
+    def seed(self) -> int:
+        return self.request.seeds[0]
+
+    def identity(self) -> dict[str, Any]:
+        """What tells it from the other runs of its sweep, as a record says it."""
+        return {
+            "objective": self.objective,
+            "layer": self.layer,
+            "target": self.target,
+            "target_index": self.target_index,
+            "prior": self.prior,
+            "image": self.photo,
+            "control": self.control,
+            "seed": self.seed,
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "request": self.request.as_json()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Cell:
+        return cls(**{**value, "request": Request.from_json(value["request"])})
 
 
 def plan(request: Request, subject: Subject, pictures: list[Photo]) -> list[Cell]:
     """The cells of a request, seeds innermost. Raises `RequestError` for a name that is not there."""
+    unused = set(request.settings) - set(request.prior)
+    if unused:
+        raise RequestError(f"--set names the prior {min(unused)!r}, which --prior does not")
     cells = list(_cells(request, subject, pictures))
+    for one in {(cell.objective, cell.prior): cell for cell in cells}.values():
+        prior_of(one)
     # Names can be alike: ImageNet has two classes called crane.
     return [replace(c, id=i) for c, i in zip(cells, unique(cell.id for cell in cells), strict=True)]
 
 
-def _cells(request: Request, subject: Subject, pictures: list[Photo]) -> Iterator[Cell]:
-    layers = _layers(request, subject)
-    targets = list(_targets(request, subject))
-    yield from _inversions(request, layers, pictures, None)
-    for objective, layer, target, option in targets:
-        for name in request.prior:
-            prior = default_prior(name, objective.kind, **request.settings.get(name, {}))
-            for seed in request.seeds:
-                yield Cell(
-                    id=slug(f"{layer or 'class'}-{target}-{name}-s{seed}"),
-                    objective=objective,
-                    prior=prior,
-                    seed=seed,
-                    layer=layer,
-                    target=target,
-                    photo=None,
-                    control=None,
-                    steps=request.steps or prior.steps,
-                    request=request.only(prior=(name,), seeds=(seed,), image=(), controls=False, **option),
-                )
-    if request.controls:
-        yield from _inversions(request, layers, pictures, RANDOM_WEIGHTS)
-
-
 def groups(cells: list[Cell], together: int) -> Iterator[list[Cell]]:
     """Cells that differ in their seed alone, at most `together` at a time."""
-    for _, same in groupby(
-        cells, key=lambda c: (c.layer, c.target, c.prior, c.photo and c.photo.id, c.control)
-    ):
+    for _, same in groupby(cells, key=lambda cell: cell.identity() | {"seed": None}):
         rest = list(same)
         while rest:
             yield rest[:together]
             rest = rest[together:]
 
 
-def choose_photos(request: Request, subject: Subject) -> list[Photo]:
+def objective_of(cell: Cell, subject: Subject, pixels: Tensor | None) -> Objective:
+    """What a cell minimises; `pixels` `(1, C, H, W)` are those of its photo, if it has one."""
+    if cell.target_index is not None:
+        return ClassLogOdds(cell.target_index)
+    if cell.request.unit:
+        return parse_unit(cell.request.unit[0]).bind(subject)
+    assert cell.layer is not None
+    return FeatureMatch(cell.layer, pixels)
+
+
+def prior_of(cell: Cell) -> Prior:
+    return default_prior(cell.prior, cell.objective, **cell.request.settings.get(cell.prior, {}))
+
+
+def choose_photos(request: Request, read: Callable[[str], Tensor]) -> list[Photo]:
     """The photos of a request as the network sees them; none where it only draws classes or units."""
     if (request.classes or request.unit) and not request.layer:
         return []
-    paths = photos.expand(request.image) if request.image else [photos.default_photo()]
-    ids = unique(slug(path.stem) for path in paths)
-    return [Photo(i, str(path), subject.image(path)) for i, path in zip(ids, paths, strict=True)]
+    paths = photo_paths(request)
+    ids = unique(slug(Path(path).stem) for path in paths)
+    return [Photo(i, path, read(path)) for i, path in zip(ids, paths, strict=True)]
+
+
+def photo_paths(request: Request) -> list[str]:
+    return [str(path) for path in photos.expand(request.image or [photos.default_photo()])]
 
 
 def parse_unit(text: str) -> Channel | Neuron:
@@ -113,51 +144,56 @@ def parse_unit(text: str) -> Channel | Neuron:
     return Neuron(layer, int(channel), tuple(int(p) for p in places) or None)
 
 
+def _cells(request: Request, subject: Subject, pictures: list[Photo]) -> Iterator[Cell]:
+    layers = _layers(request, subject)
+    targets = list(_targets(request, subject))
+    yield from _inversions(request, layers, pictures, None)
+    for layer, target, index, asked in targets:
+        for one in _narrowed(request, image=(), **asked):
+            id = slug(f"{layer or 'class'}-{target}-{one.prior[0]}-s{one.seeds[0]}")
+            yield Cell(id, layer, target, index, None, None, one)
+    if request.controls:
+        yield from _inversions(request, layers, pictures, RANDOM_WEIGHTS)
+
+
 def _inversions(
     request: Request, layers: list[str], pictures: list[Photo], control: str | None
 ) -> Iterator[Cell]:
+    weights = "random" if control else request.weights
     for layer in layers:
-        for name in request.prior:
-            prior = default_prior(name, "feature", **request.settings.get(name, {}))
+        asked = {"layer": (layer,), "classes": (), "unit": (), "photos": None, "weights": weights}
+        for prior in request.prior:
             for photo in pictures:
-                for seed in request.seeds:
-                    one = request.only(
-                        layer=(layer,),
-                        prior=(name,),
-                        image=(photo.path,) if request.image else (),
-                        seeds=(seed,),
-                        classes=(),
-                        unit=(),
-                        controls=False,
-                        weights="random" if control else request.weights,
-                    )
-                    yield Cell(
-                        id=slug(f"{layer}-{name}-{photo.id}-s{seed}{'-random' if control else ''}"),
-                        objective=FeatureMatch(layer, photo.pixels),
-                        prior=prior,
-                        seed=seed,
-                        layer=layer,
-                        target=None,
-                        photo=photo,
-                        control=control,
-                        steps=request.steps or prior.steps,
-                        request=one,
-                    )
+                image = (photo.path,) if request.image else ()
+                for one in _narrowed(request, prior=(prior,), image=image, **asked):
+                    end = "-random" if control else ""
+                    id = slug(f"{layer}-{prior}-{photo.id}-s{one.seeds[0]}{end}")
+                    yield Cell(id, layer, None, None, photo.id, control, one)
+
+
+def _narrowed(request: Request, **changes: Any) -> Iterator[Request]:
+    """The request with these changes, once for each prior and seed."""
+    request = replace(request, controls=False, **changes)
+    for prior in request.prior:
+        settings = {prior: request.settings[prior]} if prior in request.settings else {}
+        for seed in request.seeds:
+            yield replace(request, prior=(prior,), seeds=(seed,), settings=settings)
 
 
 def _targets(
     request: Request, subject: Subject
-) -> Iterator[tuple[Objective, str | None, str, dict[str, tuple[str, ...]]]]:
+) -> Iterator[tuple[str | None, str, int | None, dict[str, tuple[str, ...]]]]:
+    """Layer, name and index of each class and unit, and the options that ask for it alone."""
     for index in _classes(request, subject):
         names = subject.classes or ()
         name = names[index] if names else str(index)
         means_it = name[:1].isalpha() and "," not in name and names.count(name) == 1
         text = name if means_it else str(index)
-        yield ClassLogOdds(index), None, name, {"layer": (), "classes": (text,), "unit": ()}
+        yield None, name, index, {"layer": (), "classes": (text,), "unit": ()}
     for text in request.unit:
-        objective = parse_unit(text).bind(subject)
+        parse_unit(text).bind(subject)
         layer, _, unit = text.rpartition(":")
-        yield objective, layer, unit, {"layer": (), "classes": (), "unit": (text,)}
+        yield layer, unit, None, {"layer": (), "classes": (), "unit": (text,)}
 
 
 def _layers(request: Request, subject: Subject) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from invert.errors import RequestError
 from invert.measures.noise import Parts
 from invert.report import LayerRow, ReportedMeasure
+from invert.sweeps.codes import code_change
 from invert.sweeps.intervals import Noise, noise_of_photos, noise_of_seeds, stand_out
 from invert.sweeps.sides import PhotoPair, Side, paired_photos
 from invert.typed_json import to_json
@@ -57,10 +58,12 @@ class Change:
     def is_looked_at(self) -> bool:
         """Whether it may be marked as a loss or a gain.
 
-        It has a better direction, it is not what the other shares leave over, and it is not the feature
-        error, which tells how far the runs came and not what the layer keeps.
+        It has a better direction, it is not what the other shares leave over, and it tells of the layer:
+        the feature error tells how far the runs came, and the network's own classes what lies above.
         """
-        return self.better != "neither" and not self.name.startswith(("invented.", "feature_error"))
+        told_elsewhere = ("feature_error", "same_top1", "class_divergence")
+        left_over = self.name.startswith("invented.")
+        return self.better != "neither" and not left_over and self.name not in told_elsewhere
 
 
 @dataclass
@@ -72,6 +75,8 @@ class ComparedRow:
     photos: int
     seeds: tuple[int, int]
     changes: dict[str, Change]
+    code_change: float | None = None
+    """‖Φ_B − Φ_A‖² / ‖Φ_A‖² of the photos themselves; None where the codes have not one shape."""
 
     @property
     def name(self) -> str:
@@ -87,6 +92,7 @@ class ComparedRow:
             "photos": self.photos,
             "seeds": self.seeds[0],
             "seeds_b": self.seeds[1],
+            "code_change": self.code_change,
             "a": {name: c.a for name, c in self.changes.items()},
             "b": {name: c.b for name, c in self.changes.items()},
             "change": {name: c.change for name, c in known.items()},
@@ -180,7 +186,9 @@ def _row(a: Side, row_a: LayerRow, b: Side, row_b: LayerRow, photos: list[PhotoP
         if change.change is not None and name in parts[0] and name in parts[1]:
             _add_noise(change, parts[0][name], parts[1][name], same_seeds)
         changes[name] = change
-    return ComparedRow(row_a, row_b, len(photos), (row_a.seeds, row_b.seeds), changes)
+    codes = [(row_a.codes.get(x.id, []), row_b.codes.get(y.id, [])) for x, y in photos]
+    code = code_change(codes) if row_a.shape == row_b.shape else None
+    return ComparedRow(row_a, row_b, len(photos), (row_a.seeds, row_b.seeds), changes, code)
 
 
 def _change(name: str, a: LayerRow, b: LayerRow, about: ReportedMeasure) -> Change:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -15,9 +17,18 @@ from torch import Tensor
 
 from invert import images
 from invert.errors import RequestError
-from invert.files import WriteError, json_bytes, read_json, write_whole
+from invert.files import WriteError, json_bytes, leftover_of, read_json, write_whole
+from invert.report import REPORT, Record, Report
+from invert.typed_json import load_object, read_as, to_json
 
-SCHEMA = 1
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
+WRITTEN = re.compile(
+    r"(request|report)\.json|report\.html|(runs|layers)\.csv"
+    rf"|(images|images/evidence|photos)/{_NAME}\.png"
+    rf"|runs/{_NAME}/(image\.png|evidence\.png|record\.json|trace\.json|checkpoint\.safetensors)"
+    rf"|runs/{_NAME}/snapshots/\d{{5,}}\.png"
+)
+"""Every file that is written under OUT, by its path (docs/files.md)."""
 
 
 class Folder:
@@ -49,7 +60,7 @@ class Folder:
         Raises `RequestError` where the folder holds a report that no request says the origin of.
         """
         request = read_json(self.out / "request.json")
-        if request is None and any((self.out / name).exists() for name in ("report.json", "runs")):
+        if request is None and any((self.out / name).exists() for name in (REPORT, "runs")):
             raise RequestError(
                 f"{self.out} holds a report and no request.json that made it: choose another --out"
             )
@@ -57,38 +68,34 @@ class Folder:
 
     def write_request(self, request: Mapping[str, Any]) -> None:
         """The first file of a folder to be written."""
-        self._write("request.json", json_bytes(request))
+        self.write("request.json", json_bytes(request))
 
-    def write_report(self, report: Mapping[str, Any]) -> None:
-        self._write("report.json", json_bytes(report))
+    def write_report(self, report: Report) -> None:
+        self.write(REPORT, json_bytes(to_json(report)))
 
-    def record(self, run_id: str) -> dict[str, Any] | None:
-        """The record of a run, or None where it has none, or one whose picture is gone."""
-        record = read_json(self.out / "runs" / run_id / "record.json")
-        if record is None or record.get("id") != run_id:
+    def record(self, run_id: str) -> Record | None:
+        """The record of a run, or None where it has none that can be read, or one whose picture is gone."""
+        file = self.out / "runs" / run_id / "record.json"
+        try:
+            record = read_as(Record, file, load_object(file))
+        except RequestError:
             return None
-        image = record["files"]["image"]
+        if record.id != run_id:
+            return None
+        image = record.files.image
         return record if image is None or (self.out / image).is_file() else None
 
-    def write_record(self, record: Mapping[str, Any]) -> None:
+    def write_record(self, record: Record) -> None:
         """The last file of a run to be written."""
-        self._write(f"runs/{record['id']}/record.json", json_bytes(record))
-
-    def write_trace(self, run_id: str, loss: Tensor, penalty: Tensor) -> str:
-        trace = {
-            "step": list(range(1, len(loss) + 1)),
-            "loss": [_short(value) for value in loss.tolist()],
-            "penalty": [_short(value) for value in penalty.tolist()],
-        }
-        return self._write(f"runs/{run_id}/trace.json", json_bytes(trace, indent=None))
+        self.write(f"runs/{record.id}/record.json", json_bytes(to_json(record)))
 
     def write_image(self, path: str, image: Tensor) -> str:
         """Save one image `(1, C, H, W)` in [0, 1] as 8-bit PNG under OUT; gives back `path`."""
-        return self._write(path, images.to_png(image))
+        return self.write(path, images.to_png(image))
 
     def write_checkpoint(self, run_id: str, state: dict[str, Tensor], seeds: list[int]) -> None:
         content = safetensors.torch.save(state, _checkpoint_of(seeds))
-        self._write(_checkpoint(run_id), content)
+        self.write(_checkpoint(run_id), content)
 
     def checkpoint(self, run_id: str, seeds: list[int]) -> dict[str, Tensor] | None:
         """The state of these seeds when the run was last left off, or None where this version left none."""
@@ -107,21 +114,25 @@ class Folder:
         (self.out / _checkpoint(run_id)).unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """Remove what a run that was killed had written half of."""
-        for part in self.out.rglob(".*.part"):
-            part.unlink(missing_ok=True)
+        """Remove what a killed run had written half of: rests of this tool's own files, and nothing else."""
+        if not (self.out / "request.json").is_file():
+            return
+        for folder, below, names in os.walk(self.out):  # follows no links
+            if Path(folder) == self.out:
+                below[:] = {"images", "photos", "runs"}.intersection(below)
+            for name in names:
+                written = leftover_of(name)
+                path = Path(folder, name)
+                if written and WRITTEN.fullmatch(path.with_name(written).relative_to(self.out).as_posix()):
+                    path.unlink(missing_ok=True)
 
-    def _write(self, path: str, content: bytes) -> str:
+    def write(self, path: str, content: bytes) -> str:
         """Write a file under OUT, following no link that leads out of it; gives back `path`."""
         target = self.out / path
         if not target.parent.resolve().is_relative_to(self.out.resolve()):
             raise WriteError(f"{target.parent} leads out of {self.out}, where nothing may be written")
         write_whole(target, content)
         return path
-
-
-def _short(value: float) -> float | None:
-    return float(f"{value:.6g}") if abs(value) < float("inf") else None
 
 
 def _checkpoint(run_id: str) -> str:

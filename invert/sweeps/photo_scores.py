@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from invert.files import slug
 from invert.objectives import ClassLogOdds, ClassScore
 from invert.objectives.class_score import OUTPUT
 from invert.protocols import Objective
+from invert.report import ScoredClass, ScoredPhoto, ScoredPhotos
 from invert.subjects import Subject
 from invert.subjects.matching import same_name
 from invert.sweeps.folder import Folder
@@ -40,7 +40,7 @@ class PhotoScores:
         self.readable: list[Path] = []
         self._scores: list[Tensor] = []
         self._top: list[int] = []
-        self._of_target: dict[Objective, dict[str, Any]] = {}
+        self._of_target: dict[Objective, ScoredPhotos] = {}
 
     def read(self) -> Iterator[int]:
         """Score the photos, yielding how many are done."""
@@ -56,7 +56,7 @@ class PhotoScores:
                 self._score(torch.cat(images))
             yield min(start + BATCH, len(self.paths))
 
-    def of(self, objective: Objective, folder: Folder) -> dict[str, Any] | None:
+    def of(self, objective: Objective, folder: Folder) -> ScoredPhotos | None:
         """What a record says of a target's photos (docs/files.md), the shown ones written to `folder`."""
         if not self.readable or objective not in self.objectives:
             return None
@@ -75,28 +75,28 @@ class PhotoScores:
         if of_classes:
             self._top += activations[OUTPUT].argmax(1).tolist()
 
-    def _describe(self, objective: Objective, folder: Folder) -> dict[str, Any]:
+    def _describe(self, objective: Objective, folder: Folder) -> ScoredPhotos:
         scores = torch.cat(self._scores, dim=1)[self.objectives.index(objective)]
         order = scores.argsort(descending=True, stable=True).tolist()
-        return {
-            "count": len(self.readable),
-            "skipped": len(self.paths) - len(self.readable),
-            "mean": float(scores.mean()),
-            "max": float(scores.max()),
-            "highest": [self._entry(i, float(scores[i]), folder) for i in order[:SHOWN]],
-            "lowest": [self._entry(i, float(scores[i]), folder) for i in order[::-1][:SHOWN]],
-            "of_class": self._of_class(getattr(objective, "target", None), scores),
-        }
+        return ScoredPhotos(
+            count=len(self.readable),
+            skipped=len(self.paths) - len(self.readable),
+            mean=float(scores.mean()),
+            max=float(scores.max()),
+            highest=[self._entry(i, float(scores[i]), folder) for i in order[:SHOWN]],
+            lowest=[self._entry(i, float(scores[i]), folder) for i in order[::-1][:SHOWN]],
+            of_class=self._of_class(getattr(objective, "target", None), scores),
+        )
 
-    def _entry(self, index: int, score: float, folder: Folder) -> dict[str, Any]:
+    def _entry(self, index: int, score: float, folder: Folder) -> ScoredPhoto:
         path = self.readable[index]
         name = path.relative_to(self.directory).as_posix()
         file = f"photos/{slug(name)}.png"
         if not (folder.out / file).exists():
             folder.write_image(file, self.subject.image(path))
-        return {"file": file, "name": name, "score": score}
+        return ScoredPhoto(file=file, name=name, score=score)
 
-    def _of_class(self, target: int | None, scores: Tensor) -> dict[str, Any] | None:
+    def _of_class(self, target: int | None, scores: Tensor) -> ScoredClass | None:
         """The scores of the photos of a class: those in a folder of its name, else by the network's top 1."""
         if target is None or self.subject.classes is None:
             return None
@@ -109,7 +109,7 @@ class PhotoScores:
         if not chosen:
             return None
         own = scores[chosen]
-        return {"by": by, "count": len(chosen), "mean": float(own.mean()), "max": float(own.max())}
+        return ScoredClass(by=by, count=len(chosen), mean=float(own.mean()), max=float(own.max()))
 
 
 def _score_of(objective: Objective) -> Objective:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 DEFAULT_LAYERS = ("all",)
@@ -41,6 +41,11 @@ class Request:
     def as_json(self) -> dict[str, Any]:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Request:
+        fields: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in value.items()}
+        return cls(**fields)
+
     def command(self) -> str:
         """The command line that asks for this."""
         words = ["invert", self.model]
@@ -65,10 +70,6 @@ class Request:
         if self.controls:
             words.append("--controls")
         return shlex.join(words)
-
-    def only(self, **changes: Any) -> Request:
-        """The same request, narrowed to one of its runs."""
-        return replace(self, **changes)
 
 
 def differences(asked: Mapping[str, Any], made_by: Mapping[str, Any]) -> list[str]:

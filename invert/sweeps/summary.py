@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import platform
-import sys
 from datetime import datetime, timezone
-from importlib.metadata import version
-from typing import Any
 
 import torch
 from PIL import Image
@@ -19,12 +14,13 @@ from invert.files import digest
 from invert.measures import RowEvidence, describe, measure_row
 from invert.measures.decomposition import kept_map
 from invert.measures.reading import reading
+from invert.report import LayerRow, Numbers, Record, Report, ReportedMeasure, ReportedPhoto
 from invert.subjects import Subject
 from invert.sweeps.cells import RANDOM_WEIGHTS, Cell, Photo
-from invert.sweeps.folder import SCHEMA, Folder
+from invert.sweeps.codes import sketches
+from invert.sweeps.describe import describe_subject, tool, top5
+from invert.sweeps.folder import Folder
 from invert.sweeps.request import Request
-
-Record = dict[str, Any]
 
 
 class Summary:
@@ -45,34 +41,30 @@ class Summary:
         self.request, self.subject, self.judge = request, subject, judge
         self.pictures, self.cells, self.folder = pictures, cells, folder
         self.records = {cell.id: record for cell in cells if (record := folder.record(cell.id)) is not None}
-        self._rows: dict[tuple[str, str], dict[str, Any]] = {}
+        self._rows: dict[tuple[str, str], LayerRow] = {}
         for photo in pictures:
             folder.write_image(f"images/{photo.id}.png", photo.pixels)
-        self.content: dict[str, Any] = {
-            "schema": SCHEMA,
-            "tool": tool(),
-            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "status": "running",
-            "command": request.command(),
-            "request": request.as_json(),
-            "subject": describe_subject(subject, request.model),
-            "judge": None if judge is None else describe_subject(judge, request.judge or ""),
-            "images": [
-                {
-                    "id": photo.id,
-                    "name": photo.name,
-                    "sha256": digest(photo.pixels),
-                    "file": f"images/{photo.id}.png",
-                    "top5": top5(subject, photo.pixels),
-                }
+        self.content = Report(
+            tool=tool(),
+            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            status="running",
+            command=request.command(),
+            request=request.as_json(),
+            subject=describe_subject(subject, request.model),
+            judge=None if judge is None else describe_subject(judge, request.judge or ""),
+            images=[
+                ReportedPhoto(
+                    id=photo.id,
+                    name=photo.name,
+                    sha256=digest(photo.pixels),
+                    file=f"images/{photo.id}.png",
+                    top5=top5(subject, photo.pixels),
+                )
                 for photo in pictures
             ],
-            "measures": describe(),
-            "runs": [],
-            "controls": [],
-            "layers": [],
-        }
-        for layer, prior in dict.fromkeys((c.layer, c.prior.name) for c in cells if c.photo):
+            measures={name: ReportedMeasure(**known) for name, known in describe().items()},
+        )
+        for layer, prior in dict.fromkeys((c.layer, c.prior) for c in cells if c.photo):
             assert layer is not None
             self._complete(layer, prior, None)
         self._write()
@@ -81,34 +73,37 @@ class Summary:
         """Take a record in, and the row that it completes."""
         self.records[cell.id] = record
         if cell.layer is not None and cell.photo:
-            self._complete(cell.layer, cell.prior.name, cell.control)
+            self._complete(cell.layer, cell.prior, cell.control)
         self._write()
 
     def finish(self) -> None:
         """Say how it ended, as far as it came."""
-        reached = [self.records.get(cell.id, {}).get("stopped", "interrupted") for cell in self.cells]
-        unfinished = "interrupted" in reached
-        self.content["status"] = "interrupted" if unfinished else "failed" if self.failures() else "done"
+        records = [self.records.get(cell.id) for cell in self.cells]
+        unfinished = any(record is None or record.stopped == "interrupted" for record in records)
+        self.content.status = "interrupted" if unfinished else "failed" if self.failures() else "done"
         self._write()
 
     def failures(self) -> dict[str, str]:
         """What failed, and why: runs by their id, and rows that could not be measured."""
-        rows = {f"{row['layer']} {row['prior']}": row["error"] for row in self._rows.values()}
-        failed = {i: record["error"] for i, record in self.records.items()} | rows
+        rows = {f"{row.layer} {row.prior}": row.error for row in self._rows.values()}
+        failed = {i: record.error for i, record in self.records.items()} | rows
         return {name: error for name, error in failed.items() if error is not None}
 
     def _write(self) -> None:
-        for part, control in (("runs", None), ("controls", RANDOM_WEIGHTS)):
-            cells = [cell for cell in self.cells if cell.control == control]
-            self.content[part] = [self.records[cell.id] for cell in cells if cell.id in self.records]
-        keys = dict.fromkeys((cell.layer, cell.prior.name) for cell in self.cells)
-        self.content["layers"] = [self._rows[key] for key in keys if key in self._rows]
+        self.content.runs = self._records_of(None)
+        self.content.controls = self._records_of(RANDOM_WEIGHTS)
+        keys = dict.fromkeys((cell.layer, cell.prior) for cell in self.cells)
+        self.content.layers = [self._rows[key] for key in keys if key in self._rows]
         self.folder.write_report(self.content)
+
+    def _records_of(self, control: str | None) -> list[Record]:
+        cells = [cell for cell in self.cells if cell.control == control]
+        return [self.records[cell.id] for cell in cells if cell.id in self.records]
 
     def _complete(self, layer: str, prior: str, control: str | None) -> None:
         """Measure a row once all its runs are there, or the controls of a row that is measured."""
         wanted = (layer, prior, control)
-        ids = [c.id for c in self.cells if c.photo and (c.layer, c.prior.name, c.control) == wanted]
+        ids = [c.id for c in self.cells if c.photo and (c.layer, c.prior, c.control) == wanted]
         if not ids or not all(i in self.records for i in ids):
             return
         if control is None:
@@ -119,61 +114,60 @@ class Summary:
         try:
             self._measure(row, [self.records[i] for i in ids], control)
         except Exception as error:  # the measures may be a plug-in's, and memory may be short
-            row["error"] = one_line(error)
+            row.error = one_line(error)
         if control is None:
             self._complete(layer, prior, RANDOM_WEIGHTS)
 
-    def _row(self, layer: str, prior: str, ids: list[str]) -> dict[str, Any]:
+    def _row(self, layer: str, prior: str, ids: list[str]) -> LayerRow:
         info = self.subject.layer(layer)
-        return {
-            "layer": layer,
-            "prior": prior,
-            "depth": self.subject.layers.index(info),
-            "aliases": list(info.aliases),
-            "type": info.kind,
-            "shape": list(info.shape),
-            "share": info.share,
-            "runs": ids,
-            "photos": 0,
-            "seeds": len(self.request.seeds),
-            "tiles": None,
-            "controls": {},
-            "measures": {},
-            "spread": {},
-            "reading": None,
-            "error": None,
-        }
+        return LayerRow(
+            layer=layer,
+            prior=prior,
+            depth=self.subject.layers.index(info),
+            aliases=list(info.aliases),
+            type=info.kind,
+            shape=list(info.shape),
+            share=info.share,
+            runs=ids,
+            seeds=len(self.request.seeds),
+            codes=self._codes(layer),
+        )
 
-    def _measure(self, row: dict[str, Any], records: list[Record], control: str | None) -> None:
+    def _codes(self, layer: str) -> dict[str, list[float]]:
+        """The layer's codes of the photos, sketched: the same under every prior."""
+        rows = (row for row in self._rows.values() if row.layer == layer)
+        known = next(rows, None)
+        photos = {photo.id: photo.pixels for photo in self.pictures}
+        return known.codes if known is not None else sketches(self.subject, layer, photos)
+
+    def _measure(self, row: LayerRow, records: list[Record], control: str | None) -> None:
         """Fill in what is measured over the records of a row, or over its controls."""
-        evidence = self._evidence(row["layer"], records)
+        evidence = self._evidence(row.layer, records)
         if control is not None:
             if evidence is not None:
-                row["controls"][control] = measure_row(evidence)[0]
+                row.controls[control] = measure_row(evidence)[0]
             return
-        row["measures"], row["spread"] = _mean_over_runs([r for r in records if r["error"] is None])
+        row.measures, row.spread = _mean_over_runs([r for r in records if r.error is None])
         if evidence is not None:
             measures, spread = measure_row(evidence)
-            row["measures"] |= measures
-            row["spread"] |= spread
-            row["photos"] = len(evidence.originals)
-            row["tiles"] = kept_map(evidence) if len(self.request.seeds) > 1 else None
+            row.measures |= measures
+            row.spread |= spread
+            row.photos = len(evidence.originals)
+            row.tiles = kept_map(evidence) if len(self.request.seeds) > 1 else None
             if len(evidence.originals) > 1:
-                row["controls"]["another photo"] = measure_row(evidence.of_another_photo())[0]
-        row["reading"] = reading(row["measures"])
+                row.controls["another photo"] = measure_row(evidence.of_another_photo())[0]
+        row.reading = reading(row.measures)
 
     def _evidence(self, layer: str, records: list[Record]) -> RowEvidence | None:
         """All inversions of a row, read back from their files so that a resumed run sees the same."""
         runs = {
-            photo.id: [r for r in records if r["image"] == photo.id and r["error"] is None]
+            photo.id: [r for r in records if r.image == photo.id and r.error is None]
             for photo in self.pictures
         }
         complete = [photo for photo in self.pictures if len(runs[photo.id]) == len(self.request.seeds)]
         if not complete:
             return None
-        inversions = [
-            torch.stack([self._read(run["files"]["image"]) for run in runs[photo.id]]) for photo in complete
-        ]
+        inversions = [torch.stack([self._read(run) for run in runs[photo.id]]) for photo in complete]
         return RowEvidence(
             subject=self.subject,
             layer=layer,
@@ -183,50 +177,18 @@ class Summary:
             judge=self.judge,
         )
 
-    def _read(self, file: str) -> Tensor:
-        with Image.open(self.folder.out / file) as picture:
+    def _read(self, record: Record) -> Tensor:
+        assert record.files.image is not None
+        with Image.open(self.folder.out / record.files.image) as picture:
             pixels: Tensor = to_tensor(picture)
         return pixels
 
 
-def top5(subject: Subject, image: Tensor) -> list[dict[str, Any]] | None:
-    """The five most probable classes for an image `(1, C, H, W)`; None where the network says none."""
-    if subject.classes is None:
-        return None
-    best = subject.top(image, 5)[0]
-    if not all(math.isfinite(probability) for _, _, probability in best):
-        return None
-    return [{"index": i, "name": name, "probability": p} for i, name, p in best]
-
-
-def describe_subject(subject: Subject, model: str) -> dict[str, Any]:
-    """A network in `report.json`: its name, its weights and their digest, and the input it takes."""
-    return {
-        "model": model,
-        "weights": subject.weights,
-        "sha256": subject.sha256,
-        "input": {"shape": list(subject.input_shape), "mean": list(subject.mean), "std": list(subject.std)},
-        "classes": len(subject.classes) if subject.classes else None,
-    }
-
-
-def tool() -> dict[str, str]:
-    """The versions that a result depends on."""
-    packages = ("torch", "torchvision", "timm")
-    return {
-        "name": "invert",
-        "version": version("invert"),
-        "python": platform.python_version(),
-        **{package: version(package) for package in packages},
-        "platform": f"{sys.platform}-{platform.machine()}",
-    }
-
-
-def _mean_over_runs(records: list[Record]) -> tuple[dict[str, float | None], dict[str, float | None]]:
-    means: dict[str, float | None] = {}
-    spreads: dict[str, float | None] = {}
-    for name in {name: None for record in records for name in record["measures"]}:
-        values = [v for record in records if (v := record["measures"].get(name)) is not None]
+def _mean_over_runs(records: list[Record]) -> tuple[Numbers, Numbers]:
+    means: Numbers = {}
+    spreads: Numbers = {}
+    for name in {name: None for record in records for name in record.measures}:
+        values = [v for record in records if (v := record.measures.get(name)) is not None]
         means[name] = sum(values) / len(values) if values else None
         spreads[name] = float(torch.tensor(values).std()) if len(values) > 1 else None
     return means, spreads

@@ -36,8 +36,8 @@ class Threshold:
                 raise ValueError
         except ValueError:
             raise RequestError(
-                f"cannot read --fail-if {text!r}: it has the form [layer NAME] MEASURE < NUMBER, "
-                'such as "layer fc6 kept.luminance < -0.05" (the change from A to B)'
+                f"cannot read --fail-if {text!r}: it has the form [layer NAME] MEASURE < NUMBER, the number "
+                'finite, such as "layer fc6 kept.luminance < -0.05" (the change from A to B)'
             ) from None
         return cls(text, match["layer"], match["measure"], match["test"].startswith("<"), bound)
 

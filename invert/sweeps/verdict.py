@@ -43,14 +43,19 @@ class Verdict:
     losses: list[tuple[ComparedRow, Change]]
     gains: list[tuple[ComparedRow, Change]]
     looked_at: int
-    layers_changed: list[str]
-    layers: list[str]
+    kept_changed: list[str]
+    codes: dict[str, float]
     cautions: list[str]
 
     @property
     def lines(self) -> list[str]:
         """The verdict as sentences: the classes first, then what was lost and gained, and where."""
-        return [self._classes(), self._lost(), *self._gained(), *self._where()]
+        return [self._classes(), *self._codes(), self._lost(), *self._gained(), *self._where()]
+
+    @property
+    def layers_changed(self) -> list[str]:
+        """The layers whose codes of the photos are others, shallow to deep."""
+        return [layer for layer, change in self.codes.items() if change > 0]
 
     @property
     def beyond(self) -> str:
@@ -86,11 +91,20 @@ class Verdict:
             yield f"Largest gains beyond noise: {_listed(self.gains)}."
 
     def _where(self) -> Iterator[str]:
-        if self.layers_changed:
-            first = self.layers_changed[0]
-            before = self.layers[: self.layers.index(first)]
-            start = f"; nothing beyond noise before it ({', '.join(before)})" if before else ""
-            yield f"Changed at {', '.join(self.layers_changed)}{start}."
+        if self.kept_changed:
+            yield f"What comes back changed beyond noise at {', '.join(self.kept_changed)}."
+
+    def _codes(self) -> Iterator[str]:
+        """Where the networks part: told from the photos' codes, which no seed moves."""
+        if not self.codes:
+            return
+        changed = [f"{layer} {self.codes[layer]:.2g}" for layer in self.layers_changed]
+        same = [layer for layer, change in self.codes.items() if change == 0]
+        if not changed:
+            yield f"The layers' codes of the photos are the same ({_some(same)})."
+            return
+        alike = f"; the same at {_some(same)}" if same else ""
+        yield f"The layers' codes of the photos differ, by ‖Φ_B − Φ_A‖² / ‖Φ_A‖²: {_some(changed)}{alike}."
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -114,7 +128,9 @@ class Verdict:
             "gains": [_told(row, change) for row, change in self.gains],
             "looked_at": self.looked_at,
             "beyond": self.beyond,
+            "codes": self.codes,
             "layers_changed": self.layers_changed,
+            "kept_changed": self.kept_changed,
         }
 
 
@@ -133,8 +149,8 @@ def verdict(comparison: Comparison) -> Verdict:
         losses=[found for found in in_order if found[1].worse],
         gains=[found for found in in_order if not found[1].worse],
         looked_at=len(comparison.looked_at),
-        layers_changed=list(dict.fromkeys(row.name for row in layers if row.name in changed)),
-        layers=list(dict.fromkeys(row.name for row in layers)),
+        kept_changed=list(dict.fromkeys(row.name for row in layers if row.name in changed)),
+        codes={row.name: row.code_change for row in layers if row.code_change is not None},
         cautions=list(cautions(comparison)),
     )
 
@@ -270,6 +286,10 @@ def _told(row: ComparedRow, change: Change) -> dict[str, Any]:
 def _rows(rows: list[ComparedRow]) -> str:
     named = ", ".join(f"{row.name} ({row.a.prior})" for row in rows[:MOST])
     return named + (f" and {len(rows) - MOST} more" if len(rows) > MOST else "")
+
+
+def _some(names: list[str], most: int = 12) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _said(value: object) -> str:

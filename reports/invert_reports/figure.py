@@ -15,7 +15,8 @@ from PIL import Image
 
 from invert.errors import RequestError
 from invert.files import write_whole
-from invert_reports.files import Json, inside, read_report
+from invert.report import Record, ReportedPhoto, read_report
+from invert_reports.files import inside
 from invert_reports.html.numbers import short
 from invert_reports.study import Cell, Study, studies
 
@@ -89,7 +90,7 @@ def _grid(out: Path, study: Study, photo: str | None, seed: int | None) -> Figur
 
     if original:
         write(place(0, 0)[0] + side / 2, head - LINE / 2, "original", va="bottom")
-        draw(0, 0, _read(out, original.get("file")), "")
+        draw(0, 0, _read(out, original.file), "")
     for r, column in enumerate(columns):
         write(LABEL / 2, place(0, r)[1] + side / 2, column.label, rotation=90)
     for c, (row, name) in enumerate(zip(rows, names, strict=True), start=int(bool(original))):
@@ -100,8 +101,8 @@ def _grid(out: Path, study: Study, photo: str | None, seed: int | None) -> Figur
     return figure
 
 
-def _original(study: Study, photo: str | None) -> Json | None:
-    known = {str(entry.get("id")): entry for entry in study.photos}
+def _original(study: Study, photo: str | None) -> ReportedPhoto | None:
+    known = {entry.id: entry for entry in study.photos}
     if photo is None:
         return next(iter(known.values()), None)
     if photo not in known:
@@ -109,18 +110,18 @@ def _original(study: Study, photo: str | None) -> Json | None:
     return known[photo]
 
 
-def _chosen(cell: Cell, original: Json | None, seed: int | None) -> Json | None:
+def _chosen(cell: Cell, original: ReportedPhoto | None, seed: int | None) -> Record | None:
     """The run to draw: of the photo, with the seed, or else the first that did not fail."""
-    runs = [run for run in cell.runs if original is None or run.get("image") == original.get("id")]
-    runs = [run for run in runs if seed is None or run.get("seed") == seed]
-    return next((run for run in runs if not run.get("error")), next(iter(runs), None))
+    runs = [run for run in cell.runs if original is None or run.image == original.id]
+    runs = [run for run in runs if seed is None or run.seed == seed]
+    return next((run for run in runs if not run.error), next(iter(runs), None))
 
 
-def _pixels(out: Path, run: Json | None) -> NDArray[Any] | None:
-    return _read(out, (run.get("files") or {}).get("image")) if run else None
+def _pixels(out: Path, run: Record | None) -> NDArray[Any] | None:
+    return _read(out, run.files.image) if run else None
 
 
-def _read(out: Path, name: object) -> NDArray[Any] | None:
+def _read(out: Path, name: str | None) -> NDArray[Any] | None:
     file = inside(out, name)
     if file is None:
         return None
@@ -131,14 +132,12 @@ def _read(out: Path, name: object) -> NDArray[Any] | None:
         return None
 
 
-def _caption(run: Json | None) -> str:
+def _caption(run: Record | None) -> str:
     if run is None:
         return "not run"
-    if run.get("error"):
+    if run.error:
         return "failed"
-    if run.get("feature_error") is not None:
-        return f"error {short(run['feature_error'])}"
-    return f"seed {run.get('seed')}"
+    return f"seed {run.seed}" if run.feature_error is None else f"error {short(run.feature_error)}"
 
 
 def _wrapped(name: str, most: int) -> str:

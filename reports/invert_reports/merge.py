@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from invert.errors import RequestError
-from invert.files import write_whole
-from invert_reports.files import REPORT, Json, inside, read_report
-from invert_reports.html.contents import REAL, real_photos
+from invert.files import write_json, write_whole
+from invert.report import (
+    REPORT,
+    Origin,
+    Record,
+    RecordFiles,
+    Report,
+    ScoredPhoto,
+    Source,
+    read_report,
+)
+from invert.typed_json import read, to_json
+from invert_reports.files import inside
 from invert_reports.html.page import write_page
-
-SOURCE = ("tool", "created", "status", "command", "request", "subject", "judge")
 
 
 def merge(directories: Sequence[Path], out: Path) -> Path:
@@ -39,58 +47,51 @@ def merge(directories: Sequence[Path], out: Path) -> Path:
 
     names = _unique([_slug(folder.resolve().name) for folder in folders])
     merged = _frame(reports, names)
-    photos: dict[Any, str] = {}
+    photos: dict[object, str] = {}
     for folder, report, name in zip(folders, reports, names, strict=True):
         renamed = _merge_photos(merged, report, folder, out, name, photos)
-        for part in ("runs", "controls"):
-            merged[part] += [_copy_run(run, folder, out, name, renamed) for run in report.get(part) or []]
-        merged["layers"] += [
-            {**row, "source": name, "runs": [f"{name}-{run}" for run in row.get("runs") or []]}
-            for row in report.get("layers") or []
+        merged.runs += [_copy_run(run, folder, out, name, renamed) for run in report.runs]
+        merged.controls += [_copy_run(run, folder, out, name, renamed) for run in report.controls]
+        merged.layers += [
+            replace(row, source=name, runs=[f"{name}-{run}" for run in row.runs]) for row in report.layers
         ]
-        merged["measures"] = {**(report.get("measures") or {}), **merged["measures"]}
-    write_whole(out / REPORT, _json(merged))
+        merged.measures = {**report.measures, **merged.measures}
+    write_json(out / REPORT, to_json(merged))
     return write_page(out)
 
 
-def _frame(reports: Sequence[Json], names: Sequence[str]) -> Json:
+def _frame(reports: Sequence[Report], names: Sequence[str]) -> Report:
     """The fields above the runs: the first report's, with every report's own under `sources`."""
-    statuses = [report.get("status") for report in reports]
+    statuses = [report.status for report in reports]
     worst = next((status for status in ("running", "interrupted", "failed") if status in statuses), "done")
-    return {
-        **{field: reports[0].get(field) for field in ("schema", *SOURCE)},
-        "status": worst,
-        "sources": [
-            {"name": name, **{field: report.get(field) for field in SOURCE}}
-            for name, report in zip(names, reports, strict=True)
-        ],
-        "images": [],
-        "measures": {},
-        "runs": [],
-        "controls": [],
-        "layers": [],
-    }
+    sources = [
+        Source(name=name, **{part.name: getattr(report, part.name) for part in fields(Origin)})
+        for name, report in zip(names, reports, strict=True)
+    ]
+    return replace(
+        reports[0], status=worst, sources=sources, images=[], measures={}, runs=[], controls=[], layers=[]
+    )
 
 
 def _merge_photos(
-    merged: Json, report: Json, folder: Path, out: Path, name: str, photos: dict[Any, str]
-) -> dict[Any, str]:
+    merged: Report, report: Report, folder: Path, out: Path, name: str, photos: dict[object, str]
+) -> dict[str, str]:
     """Copy the photos that are new by their digest; returns each old id's id in the merged report."""
     renamed = {}
-    for photo in report.get("images") or []:
-        digest = photo.get("sha256") or (name, photo.get("id"))
+    for photo in report.images:
+        digest = photo.sha256 or (name, photo.id)
         if digest not in photos:
-            photos[digest] = f"{name}-{photo.get('id')}"
-            copied = _copy(folder, out, photo.get("file"), lambda path: f"images/{name}-{Path(path).name}")
-            merged["images"].append({**photo, "id": photos[digest], "file": copied})
-        renamed[photo.get("id")] = photos[digest]
+            photos[digest] = f"{name}-{photo.id}"
+            copied = _copy(folder, out, photo.file, lambda path: f"images/{name}-{Path(path).name}")
+            merged.images.append(replace(photo, id=photos[digest], file=copied))
+        renamed[photo.id] = photos[digest]
     return renamed
 
 
-def _copy_run(run: Json, folder: Path, out: Path, name: str, renamed: dict[Any, str]) -> Json:
+def _copy_run(run: Record, folder: Path, out: Path, name: str, renamed: dict[str, str]) -> Record:
     """Copy the files that a run names, and its record; returns its entry in the merged report."""
-    ident = f"{name}-{run.get('id')}"
-    own = f"runs/{run.get('id')}/"
+    ident = f"{name}-{run.id}"
+    own = f"runs/{run.id}/"
 
     def moved(path: str) -> str:
         return f"runs/{ident}/{path.removeprefix(own) if path.startswith(own) else Path(path).name}"
@@ -102,32 +103,29 @@ def _copy_run(run: Json, folder: Path, out: Path, name: str, renamed: dict[Any, 
             return [copied(value) for value in named]
         return _copy(folder, out, named, moved)
 
-    image = run.get("image")
-    entry = {
-        **run,
-        "id": ident,
-        "source": name,
-        "image": renamed.get(image, image),
-        "files": copied(run.get("files") or {}),
-    }
-    if isinstance(run.get("photos"), dict):
-        entry["photos"] = {**run["photos"]}
-        for part in REAL:
-            entry["photos"][part] = [
-                {
-                    **photo,
-                    "file": _copy(folder, out, photo.get("file"), lambda p: f"photos/{name}-{Path(p).name}"),
-                }
-                for photo in real_photos(run, part)
-            ]
-    if isinstance(entry["files"].get("record"), str):
-        write_whole(out / entry["files"]["record"], _json(entry))
+    def shown(photos: list[ScoredPhoto]) -> list[ScoredPhoto]:
+        return [
+            replace(photo, file=_copy(folder, out, photo.file, lambda p: f"photos/{name}-{Path(p).name}"))
+            for photo in photos
+        ]
+
+    entry = replace(
+        run,
+        id=ident,
+        source=name,
+        image=None if run.image is None else renamed.get(run.image, run.image),
+        files=read(RecordFiles, copied(to_json(run.files))),
+    )
+    if run.photos is not None:
+        entry.photos = replace(run.photos, highest=shown(run.photos.highest), lowest=shown(run.photos.lowest))
+    if entry.files.record is not None:
+        write_json(out / entry.files.record, to_json(entry))
     return entry
 
 
 def _copy(folder: Path, out: Path, name: Any, moved: Callable[[str], str]) -> str | None:
     """Copy one file that a report names; None where it is missing or lies outside the report."""
-    file = inside(folder, name)
+    file = inside(folder, name) if isinstance(name, str) else None
     if file is None:
         return None
     target = out / moved(str(name))
@@ -142,16 +140,16 @@ def _clear(out: Path) -> None:
         return
     if not out.is_dir():
         raise RequestError(f"cannot merge into {out}: it is a file; --out names a folder")
-    if not (out / REPORT).is_file() or not read_report(out).get("sources"):
+    if not (out / REPORT).is_file() or not read_report(out).sources:
         raise RequestError(
             f"cannot merge into {out}: it holds something else; --out names a new or empty folder"
         )
     earlier = read_report(out)
-    for run in [*earlier["runs"], *(earlier.get("controls") or [])]:
-        if re.fullmatch(r"\w[\w.@,+-]*", str(run.get("id"))):
-            shutil.rmtree(out / "runs" / str(run["id"]), ignore_errors=True)
-    for photo in earlier.get("images") or []:
-        file = inside(out, photo.get("file"))
+    for run in [*earlier.runs, *earlier.controls]:
+        if re.fullmatch(r"\w[\w.@,+-]*", run.id):
+            shutil.rmtree(out / "runs" / run.id, ignore_errors=True)
+    for photo in earlier.images:
+        file = inside(out, photo.file)
         if file is not None:
             file.unlink()
 
@@ -169,7 +167,3 @@ def _unique(names: Sequence[str]) -> list[str]:
             unique, count = f"{name}_{count}", count + 1
         found.append(unique)
     return found
-
-
-def _json(value: Json) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode("utf-8")

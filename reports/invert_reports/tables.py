@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from invert.files import write_whole
-from invert_reports.files import Json, read_report
+from invert.report import LayerRow, Record, read_report
 
 RUN = (
     "id", "objective", "layer", "target", "target_index", "prior", "image", "seed", "steps", "seconds",
@@ -22,30 +22,27 @@ def write_tables(out: Path) -> list[Path]:
     """Write `runs.csv` and `layers.csv` beside `report.json`; returns their paths."""
     out = Path(out)
     report = read_report(out)
-    merged = ("source",) if report.get("sources") else ()
-    runs = [run for run in report["runs"] if isinstance(run, dict)]
-    layers = [row for row in report.get("layers") or [] if isinstance(row, dict)]
+    merged = ("source",) if report.sources else ()
     return [
-        write_whole(out / "runs.csv", _csv(runs, (*RUN, *merged), ("measures",))),
-        write_whole(out / "layers.csv", _csv(layers, (*LAYER, *merged), ("measures", "spread"))),
+        write_whole(out / "runs.csv", _csv(report.runs, (*RUN, *merged), ("measures",))),
+        write_whole(out / "layers.csv", _csv(report.layers, (*LAYER, *merged), ("measures", "spread"))),
     ]
 
 
-def _csv(entries: Sequence[Json], fields: Sequence[str], mappings: Sequence[str]) -> bytes:
+def _csv(entries: Sequence[Record | LayerRow], fields: Sequence[str], mappings: Sequence[str]) -> bytes:
     """Columns for the fields, then one for each name in the mappings (`spread.NAME` for the second)."""
     keys = [
         (mapping, name)
         for mapping in mappings
-        for name in dict.fromkeys(name for entry in entries for name in entry.get(mapping) or {})
+        for name in dict.fromkeys(name for entry in entries for name in getattr(entry, mapping))
     ]
+    heads = [*fields, *(name if mapping == "measures" else f"{mapping}.{name}" for mapping, name in keys)]
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
-    writer.writerow(
-        [*fields, *(name if mapping == "measures" else f"{mapping}.{name}" for mapping, name in keys)]
-    )
+    writer.writerow([_plain(head) for head in heads])
     for entry in entries:
-        values = [entry.get(field) for field in fields]
-        values += [(entry.get(mapping) or {}).get(name) for mapping, name in keys]
+        values = [getattr(entry, field) for field in fields]
+        values += [getattr(entry, mapping).get(name) for mapping, name in keys]
         writer.writerow([_plain(value) for value in values])
     return stream.getvalue().encode("utf-8")
 

@@ -14,7 +14,7 @@ from reliability_helpers import report
 from rich.console import Console
 
 from invert.cli import progress
-from invert.sweeps import sweep
+from invert.sweeps import worker
 from invert.sweeps.request import Request
 from invert.sweeps.sweep import Sweep
 
@@ -249,7 +249,7 @@ def test_json_on_standard_output_is_readable_in_any_encoding(
 def test_checkpoints_hold_no_pickle(
     own_network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(worker, "CHECKPOINT_SECONDS", 0.0)
     events = Sweep(Request(model=own_network, layer=("conv",), prior=("none",), device="cpu")).run(tmp_path)
     for _ in zip(range(4), events, strict=False):
         pass

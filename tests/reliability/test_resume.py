@@ -11,9 +11,11 @@ from kill_and_resume import contents, differences, finished, kill_and_resume
 from PIL import Image
 from reliability_helpers import report, tiny_dip
 
-from invert.sweeps import sweep
+from invert.sweeps import worker
+from invert.sweeps.folder import WRITTEN
 from invert.sweeps.request import Request
-from invert.sweeps.sweep import GroupStep, Sweep
+from invert.sweeps.sweep import Sweep
+from invert.sweeps.worker import GroupStep
 
 Invert = Callable[..., int]
 
@@ -175,12 +177,47 @@ def test_folders_that_cannot_be_gone_on_with(
     assert Path("other/report.json").read_text() == "{}" and list(tmp_path.iterdir()) == [tmp_path / "other"]
 
 
-def test_what_a_killed_run_left_half_written_is_removed(own_network: str, tmp_path: Path) -> None:
+OWN_RESTS = (
+    ".request.json.0a1b2c3d.part",
+    ".report.html.0a1b2c3d.part",
+    "images/.grace_hopper.png.0a1b2c3d.part",
+    "images/evidence/.grace_hopper-fc.png.0a1b2c3d.part",
+    "runs/fc-none-grace_hopper-s0/.record.json.0a1b2c3d.part",
+    "runs/fc-none-grace_hopper-s0/snapshots/.00001.png.0a1b2c3d.part",
+)
+OF_OTHERS = (
+    ".thesis.part",
+    ".report.json.part",
+    ".thesis.tex.0a1b2c3d.part",
+    "deep/below/.report.json.0a1b2c3d.part",
+    "runs/.report.json.0a1b2c3d.part",
+    "runs/fc-none-grace_hopper-s0/.video.mp4.0a1b2c3d.part",
+    "images/.holiday.png.part",
+)
+
+
+def test_what_a_killed_run_left_half_written_is_removed_and_nothing_else(
+    own_network: str, tmp_path: Path
+) -> None:
     request = request_for(own_network, "none", steps=1)
     run(request, tmp_path / "out")
-    (tmp_path / "out" / "runs" / ".report.json.0a1b2c3d.part").write_bytes(b"{")
+    for name in (*OWN_RESTS, *OF_OTHERS):
+        (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / name).write_bytes(b"{")
     run(request, tmp_path / "out", resume=True)
-    assert not list(tmp_path.rglob("*.part"))
+    left = {path.relative_to(tmp_path / "out").as_posix() for path in tmp_path.rglob("*.part")}
+    assert left == set(OF_OTHERS)
+
+
+def test_the_names_of_every_file_written_are_known(own_network: str, tmp_path: Path) -> None:
+    """Else what a kill leaves of one would stay."""
+    for what in ("none", "class with views"):
+        request = request_for(own_network, what)
+        interrupted_at(request, tmp_path / what, 5)
+        run(request, tmp_path / what, resume=True)
+        written = [path.relative_to(tmp_path / what) for path in (tmp_path / what).rglob("*.*")]
+        unknown = [p.as_posix() for p in written if not WRITTEN.fullmatch(p.as_posix()) and p.suffix]
+        assert unknown == [] and len(written) > 8
 
 
 def test_report_json_is_there_from_the_start(own_network: str, tmp_path: Path) -> None:
@@ -194,7 +231,7 @@ def test_report_json_is_there_from_the_start(own_network: str, tmp_path: Path) -
 def test_long_cells_are_checkpointed(
     own_network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(worker, "CHECKPOINT_SECONDS", 0.0)
     events = Sweep(request_for(own_network, "none")).run(tmp_path)
     at = next(e.step for e in events if isinstance(e, GroupStep) and e.step == 7)
     events.close()  # what is on the disk now is what a SIGKILL leaves

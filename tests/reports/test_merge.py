@@ -9,6 +9,7 @@ import pytest
 
 import invert_reports
 from invert.errors import RequestError
+from invert.report import read_report
 from invert_reports.study import studies
 
 
@@ -21,7 +22,7 @@ def test_priors_of_two_reports_stand_side_by_side(make, tmp_path):
     b = make("b").feature(("conv1", "fc6"), priors=("tv",)).write()
     page = invert_reports.merge([a, b], tmp_path / "merged")
     assert page == tmp_path / "merged" / "report.html"
-    (study,) = studies(read(tmp_path / "merged"))
+    (study,) = studies(read_report(tmp_path / "merged"))
     assert [column.label for column in study.columns] == ["dip", "tv"]
     assert [row.name for row in study.rows] == ["conv1", "fc6"]
     assert all(len(cell.runs) == 2 and cell.summary for cell in study.cells())
@@ -32,7 +33,7 @@ def test_the_same_cell_in_two_reports_becomes_two_columns(make, tmp_path):
     a = make("a").feature(("conv1",), priors=("tv",)).write()
     b = make("b").feature(("conv1",), priors=("tv", "dip")).write()
     invert_reports.merge([a, b], tmp_path / "merged")
-    (study,) = studies(read(tmp_path / "merged"))
+    (study,) = studies(read_report(tmp_path / "merged"))
     assert [column.label for column in study.columns] == ["tv · a", "tv · b", "dip"]
 
 
@@ -88,7 +89,7 @@ def test_a_merged_report_merges(make, tmp_path):
     c = make("c").feature(("conv1",), priors=("none",)).write()
     invert_reports.merge([a, b], tmp_path / "ab")
     invert_reports.merge([tmp_path / "ab", c], tmp_path / "abc")
-    (study,) = studies(read(tmp_path / "abc"))
+    (study,) = studies(read_report(tmp_path / "abc"))
     assert [column.label for column in study.columns] == ["dip", "tv", "none"]
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from invert_reports.files import Json
+from invert.report import Numbers, Record, Report, ReportedPhoto, ScoredPhoto
 from invert_reports.html.pictures import Album
+from invert_reports.html.vocabulary import OWN
 from invert_reports.study import Cell, Study, target_name
 
 REAL = ("highest", "lowest")
@@ -20,20 +20,18 @@ NOTES = {
 class Contents:
     """Collects every picture of a report into an album, and knows which run shows which."""
 
-    def __init__(self, report: Json, studies: Sequence[Study], album: Album) -> None:
+    def __init__(self, report: Report, studies: Sequence[Study], album: Album) -> None:
         self.report, self.studies, self.album = report, studies, album
         self.runs = [run for study in studies for cell in study.cells() for run in cell.runs]
         self._numbers = {id(run): n for n, run in enumerate(self.runs)}
-        self._names = {photo.get("id"): photo.get("name") for photo in report.get("images") or []}
+        self._names = {photo.id: photo.name for photo in report.images}
         self._photos = {
-            photo.get("id"): album.add(photo.get("file"), exact=True)
-            for study in studies
-            for photo in study.photos
+            photo.id: album.add(photo.file, exact=True) for study in studies for photo in study.photos
         }
-        self._finals = [album.add(_files(run).get("image")) for run in self.runs]
+        self._finals = [album.add(run.files.image) for run in self.runs]
         self._evidence = [[album.add(name) for name in _evidence(run)] for run in self.runs]
         self._real = [
-            {part: [album.add(photo.get("file")) for photo in real_photos(run, part)] for part in REAL}
+            {part: [album.add(photo.file) for photo in real_photos(run, part)] for part in REAL}
             for run in self.runs
         ]
         self._films = [self._film(run) for run in self.runs]
@@ -45,114 +43,100 @@ class Contents:
         }
         album.encode()
 
-    def number(self, run: Json) -> int:
+    def number(self, run: Record) -> int:
         return self._numbers[id(run)]
 
     # Keys of pictures, None where one is missing or does not fit the page
 
-    def photo(self, photo: Json) -> str | None:
-        return self._there(self._photos.get(photo.get("id")))
+    def photo(self, photo: ReportedPhoto) -> str | None:
+        return self._there(self._photos.get(photo.id))
 
-    def picture(self, run: Json) -> str | None:
+    def picture(self, run: Record) -> str | None:
         return self._there(self._finals[self.number(run)])
 
-    def evidence(self, run: Json) -> list[str | None]:
+    def evidence(self, run: Record) -> list[str | None]:
         """For the original and for the inversion."""
         return [self._there(key) for key in self._evidence[self.number(run)]]
 
-    def real(self, run: Json, part: str) -> list[tuple[str, str, Any]]:
+    def real(self, run: Record, part: str) -> list[tuple[str, str, float | None]]:
         """The photos that drive a class or unit most (`highest`) or least: key, name and score."""
         keys = map(self.album.there, self._real[self.number(run)][part])
         known = zip(keys, real_photos(run, part), strict=True)
-        return [(key, str(photo.get("name")), photo.get("score")) for key, photo in known if key]
+        return [(key, photo.name, photo.score) for key, photo in known if key]
 
-    def film(self, run: Json) -> list[tuple[Any, str]]:
+    def film(self, run: Record) -> list[tuple[int, str]]:
         """The snapshots that the page holds, as step and key."""
         frames = [(step, self._there(key)) for step, key in self._films[self.number(run)]]
         return [(step, key) for step, key in frames if key]
 
-    def agreement(self, cell: Cell, photo: Any) -> str | None:
+    def agreement(self, cell: Cell, photo: str | None) -> str | None:
         return self._there(self._agreements.get((cell.key, photo)))
 
     def _there(self, key: str | None) -> str | None:
         return self.album.there(key)
 
-    def _film(self, run: Json) -> list[tuple[Any, str | None]]:
-        snapshots = [shot for shot in _files(run).get("snapshots") or [] if isinstance(shot, dict)]
-        keys = self.album.film([shot.get("file") for shot in snapshots])
-        return list(zip((shot.get("step") for shot in snapshots), keys, strict=True))
+    def _film(self, run: Record) -> list[tuple[int, str | None]]:
+        keys = self.album.film([shot.file for shot in run.files.snapshots])
+        return [(shot.step, key) for shot, key in zip(run.files.snapshots, keys, strict=True)]
 
     # Words
 
-    def photo_name(self, photo: object) -> str:
-        return str(self._names.get(photo) or photo or "")
+    def photo_name(self, photo: str | None) -> str:
+        return self._names.get(photo or "") or photo or ""
 
-    def subject_of(self, run: Json) -> str:
+    def subject_of(self, run: Record) -> str:
         """The layer inverted, or the target driven up."""
-        return str(run.get("layer")) if run.get("objective") == "feature" else target_name(run)
+        return run.layer or "" if run.objective == "feature" else target_name(run)
 
-    def place(self, run: Json) -> str:
-        return f"{self.subject_of(run)} · {run.get('prior')}"
+    def place(self, run: Record) -> str:
+        return f"{self.subject_of(run)} · {run.prior}"
 
-    def alone(self, run: Json) -> str:
+    def alone(self, run: Record) -> str:
         """What tells a run from the others of its cell."""
-        parts = [self.photo_name(run.get("image")), f"seed {run.get('seed')}"]
+        parts = [self.photo_name(run.image), f"seed {run.seed}"]
         return ", ".join(part for part in parts if part)
 
-    def alt(self, run: Json) -> str:
-        if run.get("objective") == "feature":
-            seen = f"Inversion of {self.photo_name(run.get('image'))} from layer {run.get('layer')}"
+    def alt(self, run: Record) -> str:
+        if run.objective == "feature":
+            seen = f"Inversion of {self.photo_name(run.image)} from layer {run.layer}"
         else:
-            seen = f"Picture that maximises {run.get('objective')} {target_name(run)}"
-        return f"{seen} with prior {run.get('prior')}, seed {run.get('seed')}"
+            seen = f"Picture that maximises {run.objective} {target_name(run)}"
+        return f"{seen} with prior {run.prior}, seed {run.seed}"
 
-    def note(self, run: Json | None) -> str:
+    def note(self, run: Record | None) -> str:
         """Why there is no picture, or what is wrong with the one there is; empty if nothing is."""
         if run is None:
-            return "not finished yet" if self.report.get("status") == "running" else "not run"
-        if run.get("error"):
-            return f"failed: {run['error']}"
+            return "not finished yet" if self.report.status == "running" else "not run"
+        if run.error:
+            return f"failed: {run.error}"
         if self.picture(run) is None:
             return "picture missing"
-        if run.get("reached") is False:
+        if run.reached is False:
             return "did not reach the error asked for"
-        return NOTES.get(str(run.get("stopped")), "")
+        return NOTES.get(run.stopped or "", "")
 
 
-def by_photo(cell: Cell) -> dict[Any, list[Json]]:
-    photos: dict[Any, list[Json]] = {}
+def by_photo(cell: Cell) -> dict[str | None, list[Record]]:
+    photos: dict[str | None, list[Record]] = {}
     for run in cell.runs:
-        photos.setdefault(run.get("image"), []).append(run)
+        photos.setdefault(run.image, []).append(run)
     return photos
 
 
-def numbers_of(run: Json) -> Json:
+def numbers_of(run: Record) -> Numbers:
     """A run's measures with its feature error, where the question arises."""
-    known = dict(run.get("measures") or {})
-    if run.get("objective") == "feature":
-        known["feature_error"] = run.get("feature_error")
-    elif known.get("feature_error") is None:
-        known.pop("feature_error", None)
+    known = {name: value for name, value in run.measures.items() if name != OWN}
+    if run.objective == "feature" or run.feature_error is not None:
+        known[OWN] = run.feature_error
     return known
 
 
-def real_photos(run: Json, part: str) -> list[Json]:
-    known = (run.get("photos") or {}).get(part)
-    return [photo for photo in known if isinstance(photo, dict)] if isinstance(known, list) else []
-
-
-def top5(entry: Json) -> list[tuple[str, float | None]]:
-    """The five most probable classes, by name; empty where they are not known."""
-    known = entry.get("top5")
-    if not isinstance(known, list):
+def real_photos(run: Record, part: str) -> list[ScoredPhoto]:
+    if run.photos is None:
         return []
-    return [(str(c.get("name")), c.get("probability")) for c in known if isinstance(c, dict)]
+    return run.photos.highest if part == "highest" else run.photos.lowest
 
 
-def _files(run: Json) -> Json:
-    return run.get("files") or {}
-
-
-def _evidence(run: Json) -> list[Any]:
-    known = _files(run).get("evidence") or {}
-    return [known.get(part) for part in ("original", "inversion")]
+def _evidence(run: Record) -> list[str | None]:
+    known = run.files.evidence
+    return [None, None] if known is None else [known.original, known.inversion]

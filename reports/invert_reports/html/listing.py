@@ -6,7 +6,7 @@ from typing import Any
 
 from invert_reports.files import Json
 from invert_reports.html.contents import Contents, numbers_of
-from invert_reports.html.numbers import number, seconds, short
+from invert_reports.html.numbers import seconds, short
 from invert_reports.html.vocabulary import Vocabulary
 
 TEXT = ""
@@ -18,7 +18,7 @@ Cells = list[tuple[str, Any]]
 def runs_table(contents: Contents, vocabulary: Vocabulary) -> Json:
     """All runs' numbers, a row a run; columns in which nothing is known are left out."""
     names = vocabulary.ordered(name for run in contents.runs for name in numbers_of(run))
-    merged = bool(contents.report.get("sources"))
+    merged = bool(contents.report.sources)
     heads = [
         _head(text) for text in ("Layer or target", "Prior", "Photo", "Seed", "Steps", "Time", "Stopped")
     ]
@@ -29,16 +29,16 @@ def runs_table(contents: Contents, vocabulary: Vocabulary) -> Json:
         values = numbers_of(run)
         cells: Cells = [
             (contents.subject_of(run), TEXT),
-            (str(run.get("prior")), TEXT),
-            (contents.photo_name(run.get("image")) or "–", TEXT),
-            (str(run.get("seed")), number(run.get("seed"))),
-            (short(run.get("steps")), number(run.get("steps"))),
-            (seconds(run.get("seconds")), number(run.get("seconds"))),
-            ("failed" if run.get("error") else str(run.get("stopped") or "–"), TEXT),
+            (run.prior, TEXT),
+            (contents.photo_name(run.image) or "–", TEXT),
+            (str(run.seed), run.seed),
+            (short(run.steps), run.steps),
+            (seconds(run.seconds), run.seconds),
+            ("failed" if run.error else run.stopped or "–", TEXT),
         ]
-        cells += [(str(run.get("source")), TEXT)] if merged else []
-        cells += [(vocabulary.text(name, values.get(name)), number(values.get(name))) for name in names]
-        rows.append({"run": n, "cells": cells, "failed": bool(run.get("error"))})
+        cells += [(run.source or "–", TEXT)] if merged else []
+        cells += [(vocabulary.text(name, values.get(name)), values.get(name)) for name in names]
+        rows.append({"run": n, "cells": cells, "failed": bool(run.error)})
     return _without_bare_columns(heads, rows)
 
 
@@ -49,22 +49,22 @@ def layers_table(contents: Contents, vocabulary: Vocabulary) -> Json:
         for study in contents.studies
         for row in study.rows
         for cell in row.cells
-        if cell.summary.get("measures")
+        if cell.summary.measures
     ]
-    names = vocabulary.ordered(name for _, _, cell in found for name in cell.summary["measures"])
+    names = vocabulary.ordered(name for _, _, cell in found for name in cell.summary.measures)
     several = len(contents.studies) > 1
     heads = [_head(text) for text in (*(("Network",) if several else ()), "Layer", "Prior", "Runs")]
     heads += [vocabulary.head(name) for name in names]
     rows = []
     for depth, (study, row, cell) in enumerate(found):
-        values, spreads = cell.summary["measures"], cell.summary.get("spread") or {}
-        cells: Cells = [(str(study.subject.get("model")), TEXT)] if several else []
+        values, spreads = cell.summary.measures, cell.summary.spread
+        cells: Cells = [(study.subject.model, TEXT)] if several else []
         cells += [(row.name, depth), (cell.column.label, TEXT), (str(len(cell.runs)), len(cell.runs))]
         for name in names:
             text = vocabulary.text(name, values.get(name))
-            if number(values.get(name)) is not None and number(spreads.get(name)) is not None:
+            if values.get(name) is not None and spreads.get(name) is not None:
                 text += f" ± {vocabulary.text(name, spreads[name])}"
-            cells.append((text, number(values.get(name))))
+            cells.append((text, values.get(name)))
         rows.append({"cells": cells, "failed": False})
     return _without_bare_columns(heads, rows)
 

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
+import sys
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 SHARES = ("kept", "invented", "free")
-GROUPS = (*SHARES, "shown", "recovered")
-FEATURE_ERROR = {
-    "title": "feature error",
-    "unit": "share of ‖Φ₀‖²",
-    "range": [0, None],
-    "better": "lower",
-    "source": "‖Φ − Φ₀‖² / ‖Φ₀‖² at the layer inverted, of the picture kept, in fp32",
-}
+"""What a page draws as one bar, in this order: shares of what is shown (docs/measures.md)."""
 
 
 def number(value: object) -> float | None:
     """The value as a finite float, or None."""
-    if isinstance(value, bool):
-        return float(value)
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    if not isinstance(value, int | float) or abs(value) > sys.float_info.max:
+        return None
+    return float(value) if math.isfinite(value) else None
 
 
 def short(value: object) -> str:
@@ -63,18 +55,12 @@ def seconds(value: object) -> str:
     return f"{minutes} min {rest:02d} s"
 
 
-def facet_of(name: str) -> str:
-    """`kept.cycles.4-8` → `cycles.4-8`; empty for a name without a group."""
-    group, _, facet = name.partition(".")
-    return facet if group in GROUPS else ""
-
-
-def facets(measures: Mapping[str, Any]) -> list[str]:
+def facets(measures: Mapping[str, float | None]) -> list[str]:
     """The facets whose kept share is known: luminance, colour, then octaves from coarse to fine."""
-    found = {
-        facet_of(name) for name in measures if name.startswith("kept.") and number(measures[name]) is not None
-    }
-    return in_order(found)
+    kept = f"{SHARES[0]}."
+    return in_order(
+        {name.removeprefix(kept) for name, v in measures.items() if name.startswith(kept) and v is not None}
+    )
 
 
 def in_order(names: Iterable[str]) -> list[str]:
@@ -92,37 +78,6 @@ def band_of(facet: str) -> str:
     """`cycles.4-8` → `4–8`; empty for a facet that is no octave."""
     band = facet.removeprefix("cycles.")
     return band.replace("-", "–") if band != facet else ""
-
-
-def describe(name: str, measures: Mapping[str, Any]) -> dict[str, str]:
-    """Label, title, unit, range, direction and source of a number, as text."""
-    group = name.partition(".")[0] if facet_of(name) else name
-    known = measures.get(name) or measures.get(group) or (FEATURE_ERROR if name == "feature_error" else {})
-    title = str(known.get("title") or group.replace("_", " "))
-    low, high = [*(known.get("range") or []), None, None][:2]
-    label = _label(title)
-    return {
-        "name": name,
-        "label": f"{group}, {facet_label(facet_of(name))}" if facet_of(name) else label,
-        "title": title,
-        "unit": str(known.get("unit") or ""),
-        "range": f"{'−∞' if low is None else short(low)} to {'∞' if high is None else short(high)}",
-        "better": {"higher": "higher is better", "lower": "lower is better"}.get(
-            str(known.get("better")), ""
-        ),
-        "source": str(known.get("source") or ""),
-    }
-
-
-def _label(title: str) -> str:
-    """A title up to its first qualification: `SSIM to the photo (luminance)` → `SSIM to the photo`."""
-    return re.split(r" ?[,:;(=]| ‖", title, maxsplit=1)[0] or title
-
-
-def hint(description: Mapping[str, str]) -> str:
-    """A description in one line, for a tooltip."""
-    parts = (description[part] for part in ("title", "unit", "better", "source"))
-    return " · ".join(part for part in parts if part)
 
 
 def _facet_order(facet: str) -> tuple[int, float, str]:

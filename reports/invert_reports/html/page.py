@@ -12,7 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from invert.files import write_whole
-from invert_reports.files import PAGE, Json, read_report
+from invert.report import Report, read_report
+from invert_reports.files import PAGE
 from invert_reports.html import charts
 from invert_reports.html.payload import payload
 from invert_reports.html.pictures import Album
@@ -31,7 +32,7 @@ def write_page(out: Path) -> Path:
     return write_whole(out / PAGE, render(out, read_report(out)).encode("utf-8"))
 
 
-def render(out: Path, report: Json) -> str:
+def render(out: Path, report: Report) -> str:
     """The page of a report whose files lie in `out`, as HTML."""
     view = View(report, studies(report), Album(out))
     style = (HERE / "style.css").read_text(encoding="utf-8")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from invert.report import Record, ReportedPhoto
 from invert_reports.files import Json, read_json
-from invert_reports.html.contents import REAL, Contents, by_photo, numbers_of, top5
-from invert_reports.html.numbers import facet_of, number, probability, seconds, short
+from invert_reports.html.contents import REAL, Contents, by_photo, numbers_of
+from invert_reports.html.numbers import number, probability, seconds, short
 from invert_reports.html.view import View
-from invert_reports.html.vocabulary import Vocabulary, matrix
+from invert_reports.html.vocabulary import Vocabulary
 from invert_reports.study import Cell, Row, Study
 
 TRACE_POINTS = 160
@@ -37,8 +38,8 @@ def payload(out: Path, view: View) -> Json:
 def _study(study: Study, contents: Contents) -> Json:
     photos = [
         {
-            "id": photo.get("id"),
-            "name": str(photo.get("name")),
+            "id": photo.id,
+            "name": photo.name,
             "key": contents.photo(photo),
             "top5": _classes(photo),
         }
@@ -48,44 +49,46 @@ def _study(study: Study, contents: Contents) -> Json:
 
 
 def _cell(study: Study, row: Row, cell: Cell, view: View) -> Json:
-    known = cell.summary.get("measures") or {}
-    controls = cell.summary.get("controls") or {}
-    tiles = cell.summary.get("tiles")
+    known, vocabulary = cell.summary.measures, view.vocabulary
     return {
         "title": f"{row.name} · {cell.column.label}",
         "study": study.key,
-        "reading": str(cell.summary.get("reading") or ""),
+        "reading": cell.summary.reading or "",
         "runs": [view.contents.number(run) for run in cell.runs],
         "agreement": {str(photo): view.contents.agreement(cell, photo) for photo in by_photo(cell)},
-        "numbers": [e.shown() for e in view.vocabulary.entries(known) if e.known and not facet_of(e.name)],
-        "facets": matrix(known, {str(name): v for name, v in controls.items() if isinstance(v, dict)}),
-        "tiles": tiles if isinstance(tiles, list) and tiles and isinstance(tiles[0], list) else None,
+        "numbers": [
+            entry.shown()
+            for entry in vocabulary.entries(known)
+            if entry.known and not vocabulary.facet(entry.words.name)
+        ],
+        "facets": vocabulary.matrix(known, cell.summary.controls),
+        "tiles": cell.summary.tiles or None,
     }
 
 
-def _run(run: Json, out: Path, contents: Contents, vocabulary: Vocabulary, view: View) -> Json:
-    stopped = str(run.get("stopped") or "")
-    why = SURE if stopped == "until" and run.get("objective") == "class" else WORDS.get(stopped, stopped)
+def _run(run: Record, out: Path, contents: Contents, vocabulary: Vocabulary, view: View) -> Json:
+    stopped = run.stopped or ""
+    why = SURE if stopped == "until" and run.objective == "class" else WORDS.get(stopped, stopped)
     facts = [
         contents.alone(run),
-        f"{short(run.get('steps'))} steps in {seconds(run.get('seconds'))}" if run.get("steps") else "",
+        f"{short(run.steps)} steps in {seconds(run.seconds)}" if run.steps else "",
         f"stopped: {why}" if stopped else "",
-        f"{run.get('device')}, {run.get('precision')}" if run.get("device") else "",
-        f"{short(run['parameters'])} numbers optimised" if run.get("parameters") else "",
-        f"from report {run['source']}" if run.get("source") else "",
+        f"{run.device}, {run.precision}" if run.device else "",
+        f"{short(run.parameters)} numbers optimised" if run.parameters else "",
+        f"from report {run.source}" if run.source else "",
     ]
     return {
-        "photo": run.get("image"),
-        "seed": run.get("seed"),
+        "photo": run.image,
+        "seed": run.seed,
         "alt": contents.alt(run),
         "picture": contents.picture(run),
         "note": contents.note(run),
-        "failed": bool(run.get("error")),
+        "failed": bool(run.error),
         "caption": view.caption(run),
         "facts": [fact for fact in facts if fact],
         "frames": [[step, key] for step, key in contents.film(run)],
-        "steps": run.get("steps"),
-        "trace": _thinned(read_json(out, (run.get("files") or {}).get("trace"))),
+        "steps": run.steps,
+        "trace": _thinned(read_json(out, run.files.trace)),
         "evidence": contents.evidence(run),
         "top5": _classes(run),
         "real": {
@@ -93,14 +96,14 @@ def _run(run: Json, out: Path, contents: Contents, vocabulary: Vocabulary, view:
             for part in REAL
         },
         "numbers": [e.shown() for e in vocabulary.entries(numbers_of(run)) if e.known],
-        "settings": [[str(name), _setting(value)] for name, value in (run.get("settings") or {}).items()],
-        "command": str(run.get("command") or ""),
+        "settings": [[name, _setting(value)] for name, value in run.settings.items()],
+        "command": run.command,
     }
 
 
-def _classes(entry: Json) -> list[list[Any]]:
+def _classes(entry: Record | ReportedPhoto) -> list[list[Any]]:
     """Name, probability, and the probability as text."""
-    return [[name, number(share), probability(number(share))] for name, share in top5(entry)]
+    return [[known.name, known.probability, probability(known.probability)] for known in entry.top5 or []]
 
 
 def _setting(value: Any) -> str:

@@ -73,7 +73,7 @@ class Album:
     _finals: list[Path] = field(default_factory=list)
     _films: list[list[Path]] = field(default_factory=list)
 
-    def add(self, name: object, *, exact: bool = False) -> str | None:
+    def add(self, name: str | None, *, exact: bool = False) -> str | None:
         """The key of one picture; `exact` keeps it lossless at every level."""
         file = inside(self.directory, name)
         if file is None:
@@ -83,7 +83,7 @@ class Album:
             (self._exact if exact else self._finals).append(file)
         return self._keys[file]
 
-    def film(self, names: Sequence[object]) -> list[str | None]:
+    def film(self, names: Sequence[str | None]) -> list[str | None]:
         """The keys of a run's snapshots, in order; some of them may be left out for size."""
         files = [inside(self.directory, name) for name in names]
         fresh = [file for file in files if file is not None and file not in self._keys]

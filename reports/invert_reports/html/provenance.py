@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from invert_reports.files import Json
+from invert.report import Origin, Report, ReportedSubject, Source
 from invert_reports.study import Study
 
 Facts = list[tuple[str, str]]
 
 
-def lede(report: Json, studies: Sequence[Study]) -> str:
+def lede(report: Report, studies: Sequence[Study]) -> str:
     """What was done, in a line."""
     parts = []
     if len(studies) == 1:
         subject = studies[0].subject
-        parts.append(str(subject.get("weights") or ""))
-        parts.append(f"input {_shape((subject.get('input') or {}).get('shape'))}")
+        parts.append(subject.weights or "")
+        parts.append(f"input {_shape(subject.input.shape)}")
     for study in studies:
         if study.rows:
             sizes = [_count(len(study.rows), "layer"), _count(len(study.columns), "prior")]
@@ -27,103 +27,87 @@ def lede(report: Json, studies: Sequence[Study]) -> str:
         if study.gallery:
             sizes = [_count(len(study.gallery), "target"), _count(len(study.gallery_columns), "prior")]
             parts.append(" × ".join(sizes))
-    parts.append(_day(report.get("created")))
+    parts.append(report.created[:10])
     return " · ".join(part for part in parts if part)
 
 
-def banner(report: Json) -> str:
+def banner(report: Report) -> str:
     """What a reader must know before the numbers: unfinished, interrupted or failed."""
-    finished = sum(not run.get("error") for run in report["runs"])
-    failed = len(report["runs"]) - finished
-    status = report.get("status")
-    if status == "running":
+    finished = sum(not run.error for run in report.runs)
+    failed = len(report.runs) - finished
+    if report.status == "running":
         return f"Still running, {_count(finished, 'run')} finished. Reload the page to see more."
-    if status == "interrupted":
+    if report.status == "interrupted":
         return f"Interrupted after {_count(finished, 'run')}. The same command with --resume goes on."
     told = []
     if failed:
         told.append(
-            f"{failed} of {_count(len(report['runs']), 'run')} failed; the reasons stand in their places."
+            f"{failed} of {_count(len(report.runs), 'run')} failed; the reasons stand in their places."
         )
-    told += [f"The control {run.get('id')} failed: {run['error']}." for run in _wrong(report, "controls")]
+    told += [f"The control {run.id} failed: {run.error}." for run in report.controls if run.error]
     told += [
-        f"{row.get('layer')} under {row.get('prior')} could not be measured: {row['error']}."
-        for row in _wrong(report, "layers")
+        f"{row.layer} under {row.prior} could not be measured: {row.error}."
+        for row in report.layers
+        if row.error
     ]
     return " ".join(told)
 
 
-def _wrong(report: Json, part: str) -> list[Json]:
-    return [item for item in report.get(part) or [] if item.get("error")]
-
-
-def commands(report: Json) -> Facts:
+def commands(report: Report) -> Facts:
     """The command of each source, by its name (empty where there is one)."""
-    sources = report.get("sources") or []
-    found = [(str(source.get("name")), str(source["command"])) for source in sources if source.get("command")]
-    return found or ([("", str(report["command"]))] if report.get("command") else [])
+    found = [(source.name, source.command) for source in report.sources if source.command]
+    return found or ([("", report.command)] if report.command else [])
 
 
-def tool(report: Json) -> str:
-    known = report.get("tool") or {}
-    return f"{known.get('name') or 'invert'} {known.get('version') or ''}".strip()
+def tool(report: Report) -> str:
+    return f"{report.tool.get('name') or 'invert'} {report.tool.get('version') or ''}".strip()
 
 
-def sections(report: Json) -> list[tuple[str, Facts]]:
+def sections(report: Report) -> list[tuple[str, Facts]]:
     """Networks, photos, versions and request, for whoever wants to make it again."""
-    sources = report.get("sources") or [report]
-    several = len(sources) > 1
+    sources: Sequence[Origin] = report.sources or [report]
     found = []
     for source in sources:
-        name = f" · {source.get('name')}" if several else ""
-        found.append((f"Network{name}", _network(source.get("subject") or {})))
-        if isinstance(source.get("judge"), dict):
-            found.append((f"Judge{name}", _network(source["judge"])))
-        created = ("created", str(source.get("created") or "–"))
-        found.append((f"Versions{name}", [*_flat(source.get("tool") or {}), created]))
-        found.append((f"Request{name}", _flat(source.get("request") or {})))
-    photos = [(str(photo.get("name")), _digest(photo.get("sha256"))) for photo in report.get("images") or []]
+        name = f" · {source.name}" if isinstance(source, Source) and len(sources) > 1 else ""
+        found.append((f"Network{name}", _network(source.subject)))
+        if source.judge is not None:
+            found.append((f"Judge{name}", _network(source.judge)))
+        created = ("created", source.created or "–")
+        found.append((f"Versions{name}", [*_flat(source.tool), created]))
+        found.append((f"Request{name}", _flat(source.request)))
+    photos = [(photo.name, photo.sha256 or "–") for photo in report.images]
     found.insert(1, ("Photos, by the digest of their pixels", photos))
     return [(title, facts) for title, facts in found if facts]
 
 
-def _network(subject: Json) -> Facts:
-    known = subject.get("input") or {}
+def _network(subject: ReportedSubject) -> Facts:
     return [
-        ("model", str(subject.get("model") or "–")),
-        ("weights", str(subject.get("weights") or "–")),
-        ("sha256", _digest(subject.get("sha256"))),
-        ("input", _shape(known.get("shape"))),
-        ("mean", _text(known.get("mean"))),
-        ("std", _text(known.get("std"))),
-        ("classes", _text(subject.get("classes"))),
+        ("model", subject.model or "–"),
+        ("weights", subject.weights or "–"),
+        ("sha256", subject.sha256 or "–"),
+        ("input", _shape(subject.input.shape)),
+        ("mean", _text(subject.input.mean)),
+        ("std", _text(subject.input.std)),
+        ("classes", _text(subject.classes)),
     ]
 
 
-def _flat(mapping: Json) -> Facts:
+def _flat(mapping: Mapping[str, Any]) -> Facts:
     return [
         (str(name), _text(value)) for name, value in mapping.items() if value not in (None, False, [], {})
     ]
 
 
 def _text(value: Any) -> str:
-    if value is None:
+    if value is None or value == []:
         return "–"
     if isinstance(value, list):
         return ", ".join(map(_text, value))
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | bool) else str(value)
 
 
-def _digest(value: object) -> str:
-    return str(value) if value else "–"
-
-
-def _shape(shape: Any) -> str:
-    return " × ".join(map(str, shape)) if isinstance(shape, list) else "–"
-
-
-def _day(created: object) -> str:
-    return str(created)[:10] if created else ""
+def _shape(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape)) or "–"
 
 
 def _count(count: int, noun: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+from invert.report import Record, Report, ReportedPhoto, ScoredClass, ScoredPhotos
 from invert_reports.files import Json
 from invert_reports.html import provenance
 from invert_reports.html.charts import Panel
-from invert_reports.html.contents import Contents, numbers_of, top5
+from invert_reports.html.contents import Contents, numbers_of
 from invert_reports.html.headline import panels
 from invert_reports.html.listing import layers_table, runs_table
 from invert_reports.html.numbers import (
@@ -16,30 +17,27 @@ from invert_reports.html.numbers import (
     band_of,
     facet_label,
     facets,
-    number,
     percent,
     probability,
     short,
 )
 from invert_reports.html.pictures import Album
-from invert_reports.html.vocabulary import Vocabulary
+from invert_reports.html.vocabulary import Vocabulary, Words
 from invert_reports.study import Cell, Row, Study
 
 SHOWN_REAL = {"highest": ("most", 4), "lowest": ("least", 2)}
-CAPTION = ("feature_error", "psnr")
-"""The numbers under the picture of an inversion."""
 
 
 class View:
     """A report made ready for the template."""
 
-    def __init__(self, report: Json, studies: Sequence[Study], album: Album) -> None:
+    def __init__(self, report: Report, studies: Sequence[Study], album: Album) -> None:
         self.report, self.studies = report, studies
-        self.vocabulary = Vocabulary(report.get("measures"))
+        self.vocabulary = Vocabulary(report.measures)
         self.contents = Contents(report, studies, album)
         self.lede = provenance.lede(report, studies)
         self.banner = provenance.banner(report)
-        self.running = report.get("status") == "running"
+        self.running = report.status == "running"
         self.commands = provenance.commands(report)
         self.provenance = provenance.sections(report)
         self.tool = provenance.tool(report)
@@ -57,33 +55,33 @@ class View:
 
     def network(self, study: Study) -> tuple[str, str]:
         """The network's name, and its weights in words."""
-        return _model(study), str(study.subject.get("weights") or "")
+        return _model(study), study.subject.weights or ""
 
     def headline(self, study: Study) -> list[Panel]:
-        return panels(study, self.vocabulary.measures)
+        return panels(study, self.vocabulary)
 
     @cached_property
     def failed(self) -> list[tuple[str, str]]:
         """Title and reason of each run that failed."""
-        failed = [run for run in self.contents.runs if run.get("error")]
-        return [(f"{self.contents.place(r)}, {self.contents.alone(r)}", str(r["error"])) for r in failed]
+        failed = [run for run in self.contents.runs if run.error]
+        return [(f"{self.contents.place(r)}, {self.contents.alone(r)}", r.error or "") for r in failed]
 
     @property
-    def glossary(self) -> list[dict[str, str]]:
+    def glossary(self) -> list[Words]:
         """Every number on the page: what it is and where it comes from."""
         known = [numbers_of(run) for run in self.contents.runs]
-        known += [c.summary.get("measures") or {} for study in self.studies for c in study.cells()]
+        known += [c.summary.measures for study in self.studies for c in study.cells()]
         return self.vocabulary.glossary(
-            name for values in known for name, value in values.items() if number(value) is not None
+            name for values in known for name, value in values.items() if value is not None
         )
 
     # Pictures
 
-    def first(self, study: Study, cell: Cell) -> Json | None:
+    def first(self, study: Study, cell: Cell) -> Record | None:
         """The run a cell shows before anything is chosen: the first photo's, with the lowest seed."""
-        photo = study.photos[0].get("id") if study.photos else None
+        photo = study.photos[0].id if study.photos else None
         seed = study.seeds[0] if study.seeds else None
-        return next((r for r in cell.runs if r.get("image") == photo and r.get("seed") == seed), None)
+        return next((r for r in cell.runs if r.image == photo and r.seed == seed), None)
 
     def embedded(self) -> set[str]:
         """The pictures that the template shows itself: they are embedded there, and only there."""
@@ -102,12 +100,12 @@ class View:
 
     # Numbers
 
-    def caption(self, run: Json) -> list[tuple[str, str, str]]:
+    def caption(self, run: Record) -> list[tuple[str, str, str]]:
         """The few numbers under a picture: label, value, and what it is. All that is known in a gallery."""
-        values = {name: value for name, value in numbers_of(run).items() if number(value) is not None}
+        values = {name: value for name, value in numbers_of(run).items() if value is not None}
         entries = self.vocabulary.entries(values)
-        if run.get("objective") == "feature":
-            entries = [entry for entry in entries if entry.name in CAPTION]
+        if run.objective == "feature":
+            entries = [entry for entry in entries if entry.words.place == "caption"]
         return [entry.in_short() for entry in entries]
 
     def real(self, row: Row) -> list[tuple[str, list[tuple[str, str, str]]]]:
@@ -115,7 +113,7 @@ class View:
         shown: set[str] = set()
         told = []
         for part, (label, count) in SHOWN_REAL.items():
-            found = next(filter(None, (self.contents.real(run, part) for run in _runs(row))), [])
+            found = next(filter(None, (self.contents.real(run, part) for run in row.runs)), [])
             photos = [(key, name, short(score)) for key, name, score in found if name not in shown][:count]
             shown |= {name for _, name, _ in photos}
             if photos:
@@ -124,37 +122,36 @@ class View:
 
     def real_scores(self, row: Row) -> list[str]:
         """What real photos score, beside which the scores reached are to be read."""
-        known = next((run["photos"] for run in _runs(row) if isinstance(run.get("photos"), dict)), None)
+        known = next((run.photos for run in row.runs if run.photos is not None), None)
         if known is None:
             return []
-        told = [f"{known.get('count')} photos: {_mean_and_best(known)}"]
-        mine = known.get("of_class")
-        if isinstance(mine, dict):
-            whose = "of the class" if mine.get("by") == "folder" else "that the network calls so"
-            told.append(f"{mine.get('count')} {whose}: {_mean_and_best(mine)}")
+        told = [f"{known.count} photos: {_mean_and_best(known)}"]
+        mine = known.of_class
+        if mine is not None:
+            whose = "of the class" if mine.by == "folder" else "that the network calls so"
+            told.append(f"{mine.count} {whose}: {_mean_and_best(mine)}")
         return told
 
     @property
     def judge(self) -> str:
         """The independent network that judged, by name; empty where none did."""
-        known = self.report.get("judge")
-        return str(known.get("model") or "") if isinstance(known, dict) else ""
+        return self.report.judge.model if self.report.judge else ""
 
-    def top(self, entry: Json) -> list[tuple[str, str]]:
+    def top(self, entry: Record | ReportedPhoto) -> list[tuple[str, str]]:
         """The five most probable classes, with their probabilities."""
-        return [(name, probability(number(share))) for name, share in top5(entry)]
+        return [(known.name, probability(known.probability)) for known in entry.top5 or []]
 
     def has_shares(self, study: Study) -> bool:
         return any(self.shares(cell) for row in study.rows for cell in row.cells)
 
     def shares(self, cell: Cell) -> list[Json]:
         """Kept, invented and free of each facet, for the bars beside a picture."""
-        known = cell.summary.get("measures") or {}
+        known = cell.summary.measures
         rows: list[Json] = []
         for facet in facets(known):
             band = band_of(facet)
-            parts = [number(known.get(f"{name}.{facet}")) for name in SHARES]
-            contrast = number(known.get(f"shown.{facet}"))
+            parts = [known.get(f"{name}.{facet}") for name in SHARES]
+            contrast = known.get(f"shown.{facet}")
             told = ", ".join(f"{name} {percent(part)}" for name, part in zip(SHARES, parts, strict=True))
             if contrast is not None:
                 told += f"; contrast shown {percent(contrast)} of the photo’s"
@@ -175,24 +172,23 @@ class View:
 
     def layer_facts(self, row: Row) -> list[str]:
         known = row.facts
-        facts = [f"also {', '.join(map(str, known['aliases']))}"] if known.get("aliases") else []
-        facts += [str(known["type"])] if known.get("type") else []
-        facts += [" × ".join(map(str, known["shape"]))] if known.get("shape") else []
-        share = number(known.get("share"))
-        if share is not None:
-            facts.append(
-                f"{percent(share) + ' of' if share < 1 else short(share) + ' ×'} the input’s numbers"
-            )
+        facts = [f"also {', '.join(known.aliases)}"] if known.aliases else []
+        facts += [known.type] if known.type else []
+        facts += [" × ".join(map(str, known.shape))] if known.shape else []
+        if known.share is not None:
+            size = f"{percent(known.share)} of" if known.share < 1 else f"{short(known.share)} ×"
+            facts.append(f"{size} the input’s numbers")
         return facts
 
+    def target_facts(self, row: Row) -> list[str]:
+        run = row.runs[0]
+        index = "" if run.target_index is None else f" {run.target_index}"
+        return [f"{run.objective}{index}", *self.real_scores(row)]
 
-def _runs(row: Row) -> list[Json]:
-    return [run for cell in row.cells for run in cell.runs]
 
-
-def _mean_and_best(scores: Json) -> str:
-    return f"mean {short(scores.get('mean'))}, best {short(scores.get('max'))}"
+def _mean_and_best(scores: ScoredPhotos | ScoredClass) -> str:
+    return f"mean {short(scores.mean)}, best {short(scores.max)}"
 
 
 def _model(study: Study) -> str:
-    return str(study.subject.get("model") or "the network")
+    return study.subject.model or "the network"

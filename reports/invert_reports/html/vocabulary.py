@@ -2,130 +2,171 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
+from invert.report import Numbers, ReportedMeasure
 from invert_reports.files import Json
-from invert_reports.html.numbers import (
-    GROUPS,
-    describe,
-    facet_label,
-    facet_of,
-    hint,
-    in_order,
-    number,
-    percent,
-    short,
-)
+from invert_reports.html.numbers import SHARES, facet_label, in_order, percent, short
 
 UNITS = ("dB", "px", "pixels", "nats", "bits", "%")
 """Units written behind a number; the others are told where the number is explained."""
 
+PLACES = ("caption", "chart", "table")
+"""From the most prominent place to the least: so numbers are ordered."""
 
-SHORT = {
-    "class_divergence": "KL divergence",
-    "place_chance": "place by chance",
-    "psnr": "PSNR",
-    "same_top1": "same top 1",
-    "ssim": "SSIM",
-    "target_score": "score",
-    "target_probability": "probability",
-    "target_rank": "rank",
-    "judge_probability": "judge’s probability",
-    "judge_rank": "judge’s rank",
-}
-"""Labels for where there is little room: under pictures and over columns, which say the rest in a tooltip."""
+OWN = "feature_error"
+"""A run's own number (docs/files.md), which every report has, described or not."""
+
+ERROR = ReportedMeasure(
+    title="feature error",
+    unit="share of ‖Φ₀‖²",
+    range=[0, None],
+    better="lower",
+    source="‖Φ − Φ₀‖² / ‖Φ₀‖² at the layer inverted, of the picture kept, in fp32",
+)
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a number is, as text."""
+
+    name: str
+    label: str
+    short: str
+    title: str
+    unit: str
+    range: str
+    better: str
+    source: str
+    place: str
+
+    @property
+    def hint(self) -> str:
+        """All of it in one line, for a tooltip."""
+        return " · ".join(part for part in (self.title, self.unit, self.better, self.source) if part)
 
 
 class Entry(NamedTuple):
     """One number, ready to be shown."""
 
-    label: str
+    words: Words
     value: str
-    hint: str
-    name: str
 
     @property
     def known(self) -> bool:
         return self.value != "–"
 
     def shown(self) -> tuple[str, str, str]:
-        return self.label, self.value, self.hint
+        return self.words.label, self.value, self.words.hint
 
     def in_short(self) -> tuple[str, str, str]:
-        return SHORT.get(self.name, self.label), self.value, self.hint
+        return self.words.short, self.value, self.words.hint
 
 
 class Vocabulary:
     """The descriptions under `measures` of a report."""
 
-    def __init__(self, measures: object) -> None:
-        known = measures if isinstance(measures, Mapping) else {}
-        self.measures: Json = {name: entry for name, entry in known.items() if isinstance(entry, dict)}
+    def __init__(self, measures: Mapping[str, ReportedMeasure]) -> None:
+        self.measures = {OWN: ERROR, **measures}
+        self._order = {name: n for n, name in enumerate(self.measures)}
+
+    def split(self, name: str) -> tuple[str, str]:
+        """`kept.cycles.4-8` → `kept` and the facet `cycles.4-8`; a number that is none has the facet ``."""
+        group, _, facet = name.partition(".")
+        return (name, "") if name in self.measures else (group, facet)
+
+    def facet(self, name: str) -> str:
+        return self.split(name)[1]
+
+    def described(self, name: str) -> ReportedMeasure:
+        """What the report says that a number is: of itself, or of the group whose facet it is."""
+        return self.measures.get(self.split(name)[0]) or ReportedMeasure()
+
+    def words(self, name: str) -> Words:
+        known = self.described(name)
+        group, facet = self.split(name)
+        title = known.title or group.replace("_", " ")
+        low, high = known.ends
+        label = f"{group}, {facet_label(facet)}" if facet else _label(title)
+        return Words(
+            name=name,
+            label=label,
+            short=label if facet else known.short or label,
+            title=title,
+            unit=known.unit,
+            range=f"{'−∞' if low is None else short(low)} to {'∞' if high is None else short(high)}",
+            better={"higher": "higher is better", "lower": "lower is better"}.get(known.better, ""),
+            source=known.source,
+            place=PLACES[0] if name == OWN else known.place if known.place in PLACES else PLACES[-1],
+        )
 
     def ordered(self, names: Iterable[str]) -> list[str]:
-        """Names in the order of their descriptions, a group's facets from coarse to fine; others last."""
+        """The most prominent first, then as described, a group's facets from coarse to fine; others last."""
         names = list(dict.fromkeys(names))
-        order = {name: n for n, name in enumerate(self.measures)}
-        facet_order = {facet: n for n, facet in enumerate(in_order({facet_of(name) for name in names}))}
+        facets = {facet: n for n, facet in enumerate(in_order({self.facet(name) for name in names}))}
 
-        def place(name: str) -> tuple[bool, int, int]:
-            group = name.partition(".")[0] if facet_of(name) else name
-            rank = order.get(name, order.get(group, len(order)))
-            return name != "feature_error", rank, facet_order[facet_of(name)]
+        def place(name: str) -> tuple[int, int, int]:
+            group, facet = self.split(name)
+            rank = self._order.get(group, len(self._order))
+            return PLACES.index(self.words(name).place), rank, facets[facet]
 
         return sorted(names, key=place)
 
-    def entries(self, values: Mapping[str, Any]) -> list[Entry]:
+    def entries(self, values: Mapping[str, float | None]) -> list[Entry]:
         return [self.entry(name, values[name]) for name in self.ordered(values)]
 
-    def entry(self, name: str, value: Any) -> Entry:
-        known = describe(name, self.measures)
+    def entry(self, name: str, value: float | None) -> Entry:
+        words = self.words(name)
         text = self.text(name, value)
-        if number(value) is not None and known["unit"] in UNITS:
-            text += f" {known['unit']}"
-        return Entry(known["label"], text, hint(known), name)
+        return Entry(words, f"{text} {words.unit}" if value is not None and words.unit in UNITS else text)
 
-    def text(self, name: str, value: Any) -> str:
+    def text(self, name: str, value: float | None) -> str:
         """A number in the digits that are usual for its unit, without the unit."""
-        known = number(value)
-        if known is not None and describe(name, self.measures)["unit"] == "dB":
-            return f"{known:.1f}".replace("-", "−")
+        if value is not None and self.described(name).unit == "dB":
+            return f"{value:.1f}".replace("-", "−")
         return short(value)
 
     def head(self, name: str) -> dict[str, str]:
         """The head of a table's column of that number."""
-        known = describe(name, self.measures)
-        facet = facet_of(name)
+        words = self.words(name)
+        group, facet = self.split(name)
         return {
-            "text": facet_label(facet) if facet else SHORT.get(name, known["label"]),
-            "unit": "" if facet else known["unit"],
-            "hint": hint(known),
-            "group": name.partition(".")[0] if facet else "",
+            "text": facet_label(facet) if facet else words.short,
+            "unit": "" if facet else words.unit,
+            "hint": words.hint,
+            "group": group if facet else "",
         }
 
-    def glossary(self, names: Iterable[str]) -> list[dict[str, str]]:
+    def glossary(self, names: Iterable[str]) -> list[Words]:
         """What each number is; one entry for all facets of a group."""
-        found: dict[str, dict[str, str]] = {}
+        found: dict[str, Words] = {}
         for name in self.ordered(names):
-            known = describe(name, self.measures)
-            if not facet_of(name):
-                found[name] = known
-                continue
-            group = name.partition(".")[0]
-            title = known["title"] if known["title"].startswith(group) else group
-            found.setdefault(group, {**known, "name": f"{group}.FACET", "title": title})
+            group, facet = self.split(name)
+            words = self.words(name)
+            if facet and group not in found:
+                title = words.title if words.title.startswith(group) else group
+                words = Words(**{**vars(words), "name": f"{group}.FACET", "title": title})
+            found.setdefault(group, words)
         return list(found.values())
 
+    def matrix(self, measures: Numbers, controls: Mapping[str, Numbers]) -> Json | None:
+        """Facets as rows, what is known of each as columns, the controls' kept share at the end."""
+        known = [name for name, value in measures.items() if value is not None and self.facet(name)]
+        facets = in_order({self.facet(name) for name in known})
+        here = {self.split(name)[0] for name in known}
+        groups = [group for group in dict.fromkeys((*SHARES, *self.ordered(here))) if group in here]
+        rows = []
+        for facet in facets:
+            values = [measures.get(f"{group}.{facet}") for group in groups]
+            values += [control.get(f"{SHARES[0]}.{facet}") for control in controls.values()]
+            rows.append([facet_label(facet), *map(percent, values)])
+        heads = ["facet", *groups, *(f"{SHARES[0]}, {name}" for name in controls)]
+        return {"heads": heads, "rows": rows} if rows else None
 
-def matrix(measures: Mapping[str, Any], controls: Mapping[str, Mapping[str, Any]]) -> Json | None:
-    """Facets as rows, what is known of each as columns, the controls' kept share at the end."""
-    facets = in_order({facet_of(name) for name in measures if number(measures[name]) is not None} - {""})
-    groups = [g for g in GROUPS if any(number(measures.get(f"{g}.{f}")) is not None for f in facets)]
-    rows = []
-    for facet in facets:
-        values = [measures.get(f"{group}.{facet}") for group in groups]
-        values += [control.get(f"kept.{facet}") for control in controls.values()]
-        rows.append([facet_label(facet), *(percent(number(value)) for value in values)])
-    heads = ["facet", *groups, *(f"kept, {name}" for name in controls)]
-    return {"heads": heads, "rows": rows} if rows else None
+
+def _label(title: str) -> str:
+    """A title up to its first qualification: `SSIM to the photo (luminance)` → `SSIM to the photo`."""
+    return re.split(r" ?[,:;(=]| ‖", title, maxsplit=1)[0] or title

@@ -1,0 +1,325 @@
+"""What `report.json` and `record.json` hold: a class for each kind of object in them (docs/files.md).
+
+Fields are added, never renamed. A new one is one line here with a default; `make schema` writes it
+into docs/report.schema.json.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from invert.errors import RequestError
+from invert.typed_json import Fields, Says, load_object, read_as, schema_of
+
+SCHEMA = 1
+REPORT = "report.json"
+
+File = Annotated[
+    str,
+    Says("Relative to the folder that holds report.json.", pattern=r"^(?!/)(?!.*(^|/)\.\.(/|$))[^\\]+$"),
+]
+Digest = Annotated[str, Says("SHA-256.", pattern="^[0-9a-f]{64}$")]
+Numbers = dict[str, float | None]
+"""Values by the name of a measure."""
+
+
+@dataclass(kw_only=True, eq=False)
+class InputShape(Fields):
+    """What a network takes."""
+
+    always: ClassVar[str] = "shape mean std"
+
+    shape: Annotated[list[int], Says("Channels, height, width.", minItems=3, maxItems=3)] = field(
+        default_factory=list
+    )
+    mean: list[float] = field(default_factory=list)
+    std: list[float] = field(default_factory=list)
+
+
+@dataclass(kw_only=True, eq=False)
+class ReportedSubject(Fields):
+    """A network."""
+
+    always: ClassVar[str] = "model weights sha256 input classes"
+
+    model: str = ""
+    weights: Annotated[str | None, Says("In words.")] = None
+    sha256: Digest | None = None
+    input: InputShape = field(default_factory=InputShape)
+    classes: Annotated[int | None, Says("How many.")] = None
+
+
+@dataclass(kw_only=True, eq=False)
+class TopClass(Fields):
+    """One of a network's five most probable classes."""
+
+    always: ClassVar[str] = "index name probability"
+
+    index: Annotated[int, Says(minimum=0)] = 0
+    name: str = ""
+    probability: Annotated[float | None, Says(minimum=0, maximum=1.000001)] = None
+
+
+Top5 = Annotated[
+    list[TopClass] | None,
+    Says("Most probable first; null where the network has no classes.", maxItems=5),
+]
+
+
+@dataclass(kw_only=True, eq=False)
+class ReportedPhoto(Fields):
+    """A photo, as the network saw it."""
+
+    always: ClassVar[str] = "id name sha256 file top5"
+
+    id: str = ""
+    name: str = ""
+    sha256: Digest | None = None
+    file: File | None = None
+    top5: Top5 = None
+
+
+@dataclass(kw_only=True, eq=False)
+class ReportedMeasure(Fields):
+    """What a number is."""
+
+    always: ClassVar[str] = "title unit range better source"
+
+    title: str = ""
+    unit: str = ""
+    range: Annotated[list[float | None], Says("Low and high; null is unbounded.", minItems=2, maxItems=2)] = (
+        field(default_factory=lambda: [None, None])
+    )
+    better: Annotated[str, Says(enum=["higher", "lower", "neither"])] = "neither"
+    source: str = ""
+    short: Annotated[str, Says("A label for where there is little room; empty: the title.")] = ""
+    place: Annotated[
+        str,
+        Says("The most prominent place it is shown in.", enum=["caption", "chart", "table"]),
+    ] = "table"
+
+    @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """Low and high, however long the list in the file is."""
+        low, high = [*self.range, None, None][:2]
+        return low, high
+
+
+@dataclass(kw_only=True, eq=False)
+class ScoredPhoto(Fields):
+    """A photo beside a class or unit, as the network saw it."""
+
+    always: ClassVar[str] = "file name score"
+
+    file: File | None = None
+    name: str = ""
+    score: float | None = None
+
+
+@dataclass(kw_only=True, eq=False)
+class ScoredClass(Fields):
+    """The scores of the photos of a class."""
+
+    always: ClassVar[str] = "by count mean max"
+
+    by: Annotated[str, Says("How they were told.", enum=["folder", "network"])] = ""
+    count: Annotated[int, Says(minimum=1)] = 0
+    mean: float | None = None
+    max: float | None = None
+
+
+@dataclass(kw_only=True, eq=False)
+class ScoredPhotos(Fields):
+    """A class's or unit's scores on the photos of --photos."""
+
+    always: ClassVar[str] = "count skipped mean max highest lowest of_class"
+
+    count: Annotated[int, Says(minimum=1)] = 0
+    skipped: Annotated[int, Says("Files that could not be read.", minimum=0)] = 0
+    mean: float | None = None
+    max: float | None = None
+    highest: list[ScoredPhoto] = field(default_factory=list)
+    lowest: list[ScoredPhoto] = field(default_factory=list)
+    of_class: ScoredClass | None = None
+
+
+@dataclass(kw_only=True, eq=False)
+class Snapshot(Fields):
+    """The image after so many steps."""
+
+    always: ClassVar[str] = "step file"
+
+    step: Annotated[int, Says(minimum=0)] = 0
+    file: File | None = None
+
+
+@dataclass(kw_only=True, eq=False)
+class EvidenceFiles(Fields):
+    """Where the evidence for the photo's class lies; the files are missing where there is none."""
+
+    original: File | None = None
+    inversion: File | None = None
+
+
+@dataclass(kw_only=True, eq=False)
+class RecordFiles(Fields):
+    """The files of a run."""
+
+    always: ClassVar[str] = "image trace record snapshots"
+
+    image: File | None = None
+    trace: File | None = None
+    record: File | None = None
+    snapshots: list[Snapshot] = field(default_factory=list)
+    evidence: EvidenceFiles | None = None
+
+
+@dataclass(kw_only=True, eq=False)
+class Record(Fields):
+    """A run: an entry of `runs` and of `controls`, and what its record.json holds."""
+
+    always: ClassVar[str] = (
+        "id objective layer target target_index prior settings image seed steps seconds stopped error device "
+        "precision parameters feature_error measures top5 command files"
+    )
+
+    id: Annotated[str, Says("Its folder under runs/.", pattern="^[A-Za-z0-9_][A-Za-z0-9._-]*$")] = ""
+    objective: Annotated[str, Says(enum=["feature", "class", "unit"])] = ""
+    layer: str | None = None
+    target: str | None = None
+    target_index: int | None = None
+    prior: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    views: Annotated[dict[str, Any] | None, Says("The random views that each step looked at.")] = None
+    image: Annotated[str | None, Says("The id of the photo whose features were matched.")] = None
+    control: Annotated[str | None, Says(enum=["random weights", None])] = None
+    seed: int = 0
+    steps: Annotated[int, Says("Steps done.", minimum=0)] = 0
+    seconds: Annotated[float, Says("In the loop alone.", minimum=0)] = 0.0
+    stopped: Annotated[
+        str | None,
+        Says(enum=["steps", "until", "plateau", "not finite", "interrupted", "did not move", None]),
+    ] = None
+    reached: Annotated[bool | None, Says("Whether the error of --until was reached.")] = None
+    error: str | None = None
+    device: str = ""
+    precision: str = ""
+    parameters: Annotated[int | None, Says("How many numbers were optimised.")] = None
+    feature_error: float | None = None
+    measures: Numbers = field(default_factory=dict)
+    top5: Top5 = None
+    photos: ScoredPhotos | None = None
+    command: str = ""
+    files: RecordFiles = field(default_factory=RecordFiles)
+    source: Annotated[str | None, Says("In a merged report: the name of the source.")] = None
+
+
+@dataclass(kw_only=True, eq=False)
+class LayerRow(Fields):
+    """A row of `layers`: one layer under one prior."""
+
+    always: ClassVar[str] = (
+        "layer prior depth aliases type shape share runs measures spread reading tiles controls"
+    )
+
+    layer: str = ""
+    prior: str = ""
+    depth: Annotated[int, Says("0 for the first layer the image meets.", minimum=0)] = 0
+    aliases: list[str] = field(default_factory=list)
+    type: str = ""
+    shape: list[int] = field(default_factory=list)
+    share: Annotated[float | None, Says("The layer's size as a share of the input's.", minimum=0)] = None
+    runs: list[str] = field(default_factory=list)
+    photos: Annotated[int, Says("How many photos.")] = 0
+    seeds: Annotated[int, Says("How many inversions of each.")] = 0
+    measures: Numbers = field(default_factory=dict)
+    spread: Numbers = field(default_factory=dict)
+    codes: Annotated[
+        dict[str, list[float]],
+        Says("Photo id to 32 numbers, in which `invert compare` sees whether the layer's code is another."),
+    ] = field(default_factory=dict)
+    reading: Annotated[str | None, Says("One sentence.")] = None
+    error: Annotated[str | None, Says("Why the row could not be measured.")] = None
+    tiles: Annotated[
+        list[list[float | None]] | None,
+        Says("The share kept by place in the picture, row by row."),
+    ] = None
+    controls: dict[str, Numbers] = field(default_factory=dict)
+    source: Annotated[str | None, Says("In a merged report: the name of the source.")] = None
+
+
+@dataclass(kw_only=True, eq=False)
+class Origin(Fields):
+    """Where a report comes from: what made it, from what request, of which network."""
+
+    always: ClassVar[str] = "tool created status command request subject"
+
+    tool: Annotated[dict[str, str], Says("What made it, and the versions it ran with.")] = field(
+        default_factory=dict
+    )
+    created: Annotated[str, Says("When the run began, UTC.", format="date-time")] = ""
+    status: Annotated[str, Says(enum=["running", "done", "interrupted", "failed"])] = ""
+    command: Annotated[str, Says("The command line that makes it again.")] = ""
+    request: Annotated[dict[str, Any], Says("What was asked, option by option.")] = field(
+        default_factory=dict
+    )
+    subject: ReportedSubject = field(default_factory=ReportedSubject)
+    judge: Annotated[ReportedSubject | None, Says("The network of --judge.")] = None
+
+
+@dataclass(kw_only=True, eq=False)
+class Source(Origin):
+    """In a merged report: where some of its runs come from."""
+
+    always: ClassVar[str] = f"name {Origin.always}"
+
+    name: Annotated[str, Says("The prefix of its runs' ids, and their `source`.")] = ""
+
+
+@dataclass(kw_only=True, eq=False)
+class Report(Origin):
+    """What `invert` writes beside its page (docs/files.md). Fields are added, never renamed."""
+
+    always: ClassVar[str] = f"schema images measures runs layers {Origin.always}"
+
+    schema: Annotated[int, Says(const=SCHEMA)] = SCHEMA
+    images: list[ReportedPhoto] = field(default_factory=list)
+    measures: Annotated[
+        dict[str, ReportedMeasure],
+        Says("What each number is, by its name, or by the part of its name before the first dot."),
+    ] = field(default_factory=dict)
+    runs: list[Record] = field(default_factory=list)
+    controls: Annotated[
+        list[Record], Says("The runs of --controls, on the same network with random weights.")
+    ] = field(default_factory=list)
+    layers: list[LayerRow] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
+
+
+def read_report(folder: Path) -> Report:
+    """The report of a folder, checked; `RequestError` in one line where there is none, or a wrong one."""
+    file = Path(folder) / REPORT
+    if not file.exists():
+        raise RequestError(
+            f"{folder} holds no report: it has no {REPORT} (give the folder that `invert --out` wrote)"
+        )
+    value = load_object(file)
+    if not isinstance(value.get("runs"), list):
+        raise RequestError(f"{file} is no report: it has no list of runs")
+    report = read_as(Report, file, value)
+    if value.get("schema") != SCHEMA:
+        raise RequestError(f"{file}: schema is {report.schema}: this version reads {SCHEMA}")
+    return report
+
+
+def report_schema() -> dict[str, Any]:
+    """The JSON schema of `report.json`: docs/report.schema.json."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "report.schema.json"}
+    return {**head, "title": REPORT, **schema_of(Report)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(report_schema(), indent=1))

@@ -1,0 +1,323 @@
+"""What computes cells: from the cells alone, with the networks and photos it has met at hand.
+
+It writes nothing and prints nothing. It yields what happened, the content of files and the state to
+go on from among it, as plain values: where it works is the executor's business, where they go the sweep's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invert import images
+from invert.api import Problem, Result
+from invert.engine.devices import choose_device
+from invert.engine.optimise import Optimisation, Step, Stopped
+from invert.errors import RequestError, one_line
+from invert.files import json_bytes, slug
+from invert.report import EvidenceFiles, Record, RecordFiles, Snapshot, TopClass
+from invert.settings import as_json
+from invert.subjects import Subject, load
+from invert.subjects.attribution import evidence_map, overlay
+from invert.sweeps.cells import Cell, objective_of, photo_paths, prior_of
+from invert.sweeps.describe import top5
+from invert.sweeps.request import Request
+
+CHECKPOINT_SECONDS = 30.0
+SNAPSHOTS = 8
+
+
+@dataclass(frozen=True)
+class Task:
+    """Cells that differ in their seed alone, to be solved together.
+
+    All are solved even where some are `finished`: in another company the others would come to other
+    bits. `state` is that of a checkpoint to go on from.
+    """
+
+    cells: list[Cell]
+    finished: frozenset[str] = frozenset()
+    state: dict[str, Tensor] | None = field(default=None, repr=False)
+
+    @property
+    def missing(self) -> list[Cell]:
+        return [cell for cell in self.cells if cell.id not in self.finished]
+
+
+@dataclass(frozen=True)
+class Begun:
+    task: Task
+
+
+@dataclass(frozen=True)
+class GroupStep:
+    """A step of `steps` is done for all cells of a group; `loss` is that of the first."""
+
+    cells: list[Cell]
+    step: int
+    steps: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class File:
+    """The content of a file of the run's folder, at `path` in it."""
+
+    path: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where these cells can be gone on with."""
+
+    cells: list[Cell]
+    state: dict[str, Tensor] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class CellFinished:
+    """A cell has a record, and its files came before."""
+
+    cell: Cell
+    record: Record
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The task is over, or `too_large`: what it still lacks does not fit into memory together."""
+
+    task: Task
+    too_large: bool
+
+
+WorkerEvent = Begun | GroupStep | File | Checkpoint | CellFinished | Ended
+
+
+class Worker:
+    """Computes cells, one task at a time. What one cell has loaded is there for the next."""
+
+    def __init__(self) -> None:
+        self._subjects: dict[tuple[Any, ...], Subject] = {}
+        self._photos: dict[tuple[Subject, str], Tensor] = {}
+        self._interrupted = False
+        self._optimisation: Optimisation | None = None
+
+    def subject(self, request: Request) -> Subject:
+        """The network that a request is about."""
+        return self._load(
+            request.model,
+            request.weights,
+            request.device,
+            size=request.size,
+            mean=request.mean,
+            std=request.std,
+            labels=request.labels,
+        )
+
+    def judge(self, request: Request) -> Subject | None:
+        if request.judge is None:
+            if request.judge_weights is not None:
+                raise RequestError("--judge-weights needs --judge MODEL")
+            return None
+        return self._load(request.judge, request.judge_weights, request.device)
+
+    def interrupt(self) -> None:
+        """End after the step in work, keeping its best, and every later task after its first."""
+        self._interrupted = True
+        if self._optimisation is not None:
+            self._optimisation.interrupt()
+
+    def solve(self, task: Task) -> Iterator[WorkerEvent]:
+        """Solve a task; what goes wrong with its cells is in their records."""
+        yield Begun(task)
+        left = task.missing
+        too_large, error_line = False, ""
+        try:
+            for event in self._solve(task):
+                if isinstance(event, CellFinished):
+                    left.remove(event.cell)
+                yield event
+        except (Exception, SystemExit) as error:
+            too_large = isinstance(error, torch.OutOfMemoryError) and len(task.cells) > 1
+            error_line = one_line(error)
+        self._optimisation = None
+        if too_large:
+            # Only here, after the error is gone, does nothing hold the memory any more.
+            torch.cuda.empty_cache()
+        else:
+            for cell in left:
+                yield CellFinished(cell, record_of(cell, None, error=error_line))
+        yield Ended(task, too_large)
+
+    def _solve(self, task: Task) -> Iterator[WorkerEvent]:
+        cells, first = task.cells, task.cells[0]
+        request, prior = first.request, prior_of(first)
+        subject = self.subject(request)
+        photo = None if first.photo is None else self.photo(subject, photo_paths(request)[0])
+        problem = Problem.pose(
+            subject,
+            objective_of(first, subject, photo),
+            prior,
+            judge=self.judge(request),
+            views=request.views,
+        )
+        self._optimisation = optimisation = problem.optimisation(
+            [cell.seed for cell in cells],
+            request.steps,
+            until=request.until,
+            patience=request.patience,
+            precision=request.precision,
+        )
+        if self._interrupted:
+            optimisation.interrupt()
+        if task.state is not None:
+            optimisation.restore(task.state)
+        steps = request.steps or prior.steps
+        wanted = _snapshot_steps(steps)
+        checkpointed = time.monotonic()
+        for event in optimisation:
+            if isinstance(event, Step):
+                if event.step in wanted:
+                    for cell, image in zip(cells, torch.split(event.image, 1), strict=True):
+                        if cell.id not in task.finished:
+                            yield File(_snapshot(cell, event.step), images.to_png(image))
+                if time.monotonic() - checkpointed > CHECKPOINT_SECONDS:
+                    yield Checkpoint(cells, optimisation.state())
+                    checkpointed = time.monotonic()
+                yield GroupStep(cells, event.step, steps, float(event.loss[0]))
+        assert isinstance(event, Stopped)
+        if "interrupted" in event.reasons:
+            yield Checkpoint(cells, optimisation.state())
+        for b, cell in enumerate(cells):
+            if cell.id not in task.finished:
+                result = partial(problem.result, event, optimisation, b, cell.seed)
+                yield from _conclude(cell, subject, photo, result)
+
+    def photo(self, subject: Subject, path: str) -> Tensor:
+        """A photo as a network sees it, `(1, C, H, W)` in [0, 1]."""
+        if (subject, path) not in self._photos:
+            self._photos[subject, path] = subject.image(path)
+        return self._photos[subject, path]
+
+    def _load(self, model: str, weights: str | None, device: str, **rest: Any) -> Subject:
+        key = (model, weights, device, *rest.items())
+        if key not in self._subjects:
+            self._subjects[key] = load(model, weights, **rest).to(choose_device(device))
+        return self._subjects[key]
+
+
+def _conclude(
+    cell: Cell, subject: Subject, photo: Tensor | None, result: Callable[[], Result]
+) -> Iterator[WorkerEvent]:
+    """The files and the record of a cell that was solved."""
+    try:
+        came_back = result()
+        files = {f"runs/{cell.id}/image.png": images.to_png(came_back.image)}
+        files[f"runs/{cell.id}/trace.json"] = _trace(came_back.loss, came_back.penalty)
+        if photo is not None:
+            files |= _evidence_files(cell, subject, photo, came_back.image)
+        record = record_of(cell, came_back, top5(subject, came_back.image))
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        files, record = {}, record_of(cell, None, error=one_line(error))
+    for path, content in files.items():
+        yield File(path, content)
+    yield CellFinished(cell, record)
+
+
+def _evidence_files(cell: Cell, subject: Subject, photo: Tensor, image: Tensor) -> dict[str, bytes]:
+    """Where the layer's evidence for the photo's class lies, in the photo and in the inversion."""
+    if cell.layer is None or subject.classes is None:
+        return {}
+    class_index = subject.top(photo, 1)[0][0][0]
+    files: dict[str, bytes] = {}
+    wanted = _evidence(cell)
+    for path, pixels in ((wanted.original, photo), (wanted.inversion, image)):
+        evidence = evidence_map(subject, cell.layer, pixels, class_index)
+        if evidence is not None and path is not None:
+            files[path] = images.to_png(overlay(pixels, evidence))
+    return files
+
+
+def record_of(
+    cell: Cell,
+    result: Result | None,
+    seen: list[TopClass] | None = None,
+    error: str | None = None,
+) -> Record:
+    """What is kept of a run (docs/files.md); without a result, of one that failed. `seen` is its `top5`."""
+    here = f"runs/{cell.id}"
+    record = Record(
+        id=cell.id,
+        **cell.identity(),
+        settings=as_json(prior_of(cell)),
+        error=error,
+        device=str(choose_device(cell.request.device)),
+        precision=cell.request.precision,
+        top5=seen,
+        command=cell.request.command(),
+        files=RecordFiles(record=f"{here}/record.json"),
+    )
+    if result is None:
+        return record
+    return replace(
+        record,
+        steps=result.steps,
+        seconds=round(result.seconds, 3),
+        stopped=result.stopped,
+        reached=None if cell.request.until is None else result.stopped == "until",
+        device=result.device,
+        precision=result.precision,
+        parameters=result.parameters,
+        views=result.views.as_json() if result.views else None,
+        feature_error=result.feature_error,
+        measures=result.measures,
+        files=RecordFiles(
+            image=f"{here}/image.png",
+            trace=f"{here}/trace.json",
+            record=f"{here}/record.json",
+            snapshots=[
+                Snapshot(step=step, file=_snapshot(cell, step))
+                for step in _snapshot_steps(cell.request.steps or result.prior.steps)
+                if step <= result.steps
+            ],
+            evidence=None if cell.photo is None else _evidence(cell),
+        ),
+    )
+
+
+def _trace(loss: Tensor, penalty: Tensor) -> bytes:
+    trace = {
+        "step": list(range(1, len(loss) + 1)),
+        "loss": [_short(value) for value in loss.tolist()],
+        "penalty": [_short(value) for value in penalty.tolist()],
+    }
+    return json_bytes(trace, indent=None)
+
+
+def _short(value: float) -> float | None:
+    return float(f"{value:.6g}") if abs(value) < float("inf") else None
+
+
+def _snapshot_steps(steps: int) -> list[int]:
+    """Steps to keep a picture of: doubling, so that the early, fast changes are seen."""
+    return sorted({max(1, round(steps / 2**k)) for k in range(SNAPSHOTS)})
+
+
+def _evidence(cell: Cell) -> EvidenceFiles:
+    """The evidence maps of a cell; that of the photo is shared by all cells of its layer and network."""
+    assert cell.photo is not None and cell.layer is not None
+    shared = slug(f"{cell.photo}-{cell.layer}{'-random' if cell.control else ''}")
+    return EvidenceFiles(original=f"images/evidence/{shared}.png", inversion=f"runs/{cell.id}/evidence.png")
+
+
+def _snapshot(cell: Cell, step: int) -> str:
+    return f"runs/{cell.id}/snapshots/{step:05d}.png"
