@@ -64,7 +64,7 @@ def start(asked: list[str], log: Path, checkpoints: float = CHECKPOINTS) -> Base
     It is forked from a server that has imported torch and done nothing else, which saves seconds a start.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["invert.cli.invert"])
+    context.set_forkserver_preload(["invert.cli.carry_out"])
     process = context.Process(target=_invert, args=(asked, log, checkpoints))
     process.start()
     return process

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from invert.cli.invert import carry_out
+from invert.cli.carry_out import carry_out
 from invert.files import read_json
 from invert.sweeps.request import Request
 

@@ -5,25 +5,12 @@ result = invert.run(subject, invert.FeatureMatch("conv3", "photo.jpg"), prior="d
 result.image, result.feature_error
 """
 
-from invert.api import Result, run
-from invert.engine.optimise import Optimisation, optimise
-from invert.errors import InvertError, RequestError, RunError
-from invert.measures import Measure, RowMeasure
-from invert.objectives import (
-    Channel,
-    ClassLogOdds,
-    ClassProbability,
-    ClassScore,
-    Direction,
-    FeatureMatch,
-    Neuron,
-    Sum,
-)
-from invert.protocols import Canvas, Description, Objective, Prior
-from invert.settings import make_prior as prior
-from invert.subjects import Layer, Subject, load, wrap
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
+if TYPE_CHECKING:
+    from invert.library import *  # noqa: F403
+
+__all__ = [  # noqa: F405
     "Canvas",
     "Channel",
     "ClassLogOdds",
@@ -51,3 +38,16 @@ __all__ = [
     "run",
     "wrap",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Torch takes seconds to import: not before it is needed, so that the command line is quick."""
+        if name not in __all__:
+            raise AttributeError(f"module 'invert' has no attribute {name!r}")
+        from invert import library
+
+        return getattr(library, name)
+
+    def __dir__() -> list[str]:
+        return [*globals(), *__all__]

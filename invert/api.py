@@ -19,8 +19,8 @@ from invert.engine.redirect import redirect_dead_relus
 from invert.engine.views import RandomViews, Viewer, views_for
 from invert.errors import RequestError, RunError
 from invert.measures import Evidence, measure_run
-from invert.protocols import MOST_STEPS, Canvas, Objective, Prior
-from invert.settings import make_prior
+from invert.protocols import Canvas, Objective, Prior
+from invert.settings import MOST_STEPS, make_prior
 from invert.subjects import Subject
 
 SMOOTHING = 0.9

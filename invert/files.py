@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from invert.errors import RunError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class WriteError(RunError):

@@ -21,9 +21,6 @@ Shape = tuple[int, int, int, int]
 Activations = Mapping[str, Tensor]
 Kind = Literal["feature", "class", "unit"]
 
-MOST_STEPS = 1_000_000
-"""More than any inversion needs, and few enough that the trace of a run fits in memory."""
-
 
 class Canvas(nn.Module, ABC):
     """B images as a differentiable function of parameters: what is optimised.

@@ -6,11 +6,16 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invert import registry
 from invert.errors import RequestError, unknown
-from invert.protocols import MOST_STEPS, Prior
+
+if TYPE_CHECKING:
+    from invert.protocols import Prior
+
+MOST_STEPS = 1_000_000
+"""More than any inversion needs, and few enough that the trace of a run fits in memory."""
 
 
 def make_prior(name: str, *, preset: str | None = None, **settings: Any) -> Prior:
@@ -19,9 +24,10 @@ def make_prior(name: str, *, preset: str | None = None, **settings: Any) -> Prio
     A setting's value may be text, as typed on the command line (`"1e-3"`, `"16,32,64"`).
     Raises `RequestError` for a prior, preset or setting that is not there, or a value out of range.
     """
-    cls = registry.get("invert.priors", name)
-    if not (isinstance(cls, type) and issubclass(cls, Prior) and dataclasses.is_dataclass(cls)):
+    plugin = registry.get("invert.priors", name)
+    if not dataclasses.is_dataclass(plugin):
         raise RequestError(f"the prior {name!r} is no dataclass derived from invert.Prior")
+    cls = typing.cast("type[Prior]", plugin)
     if preset is not None and preset not in cls.presets:
         raise unknown(f"preset of the prior {name!r}", preset, cls.presets)
     chosen = dict(cls.presets[preset]) if preset is not None else {}
@@ -51,15 +57,20 @@ def as_json(prior: Prior) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values}
 
 
+def parse_assignment(text: str) -> tuple[str, str, str]:
+    """`tv.weight=0.1` as prior, setting and value. Raises `RequestError` for another form."""
+    path, equals, value = text.partition("=")
+    prior, dot, setting = path.strip().partition(".")
+    if not (equals and dot and prior and setting):
+        raise RequestError(f"cannot read --set {text!r}: it has the form PRIOR.SETTING=VALUE")
+    return prior, setting.strip(), value.strip()
+
+
 def parse_assignments(assignments: list[str]) -> dict[str, dict[str, str]]:
     """`["tv.weight=0.1", …]` as `{"tv": {"weight": "0.1"}}`. Raises `RequestError` for another form."""
     parsed: dict[str, dict[str, str]] = {}
-    for text in assignments:
-        path, equals, value = text.partition("=")
-        prior, dot, setting = path.strip().partition(".")
-        if not (equals and dot and prior and setting):
-            raise RequestError(f"cannot read --set {text!r}: it has the form PRIOR.SETTING=VALUE")
-        parsed.setdefault(prior, {})[setting.strip()] = value.strip()
+    for prior, setting, value in map(parse_assignment, assignments):
+        parsed.setdefault(prior, {})[setting] = value
     return parsed
 
 

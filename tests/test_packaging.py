@@ -67,7 +67,7 @@ def test_the_wheel_holds_all_it_needs_and_nothing_else(dist: Path) -> None:
         "invert/measures/mean_photo.json",
         "invert_reports/html/template.html",
         "invert_reports/html/style.css",
-        "invert_reports/html/page.js",
+        "invert_reports/html/script/page.js",
     } <= set(names)
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {
         "invert",

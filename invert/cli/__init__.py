@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
-from invert.cli import arguments
-from invert.errors import InvertError, one_line
+from invert.cli.terminal import own_warnings, tell
+from invert.errors import InvertError, RequestError, one_line
+from invert.sweeps.request import SUBCOMMANDS, meant
 
 Command = Callable[[list[str]], int]
 
@@ -15,42 +17,50 @@ Command = Callable[[list[str]], int]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 (done), 1 (failed), 2 (bad request) or 130 (interrupted)."""
     words = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    end = words.index("--") if "--" in words else len(words)
+    debug = "--debug" in words[:end]
+    words = [word for word in words[:end] if word != "--debug"] + words[end:]
     try:
-        return _command(words)(words)
+        with nullcontext() if debug else own_warnings():
+            return _command(words)(words)
     except SystemExit as stop:  # what argparse does after --help
         return 1 if stop.code else 0
     except BrokenPipeError:  # whoever read the output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that Python does not complain at its end
         return 1
-    except Exception as error:
+    except KeyboardInterrupt:
+        tell("stopped at once; --resume goes on from what was finished")
+        return 130
+    except BaseException as error:  # libraries in other languages panic with what is no Exception
         if debug:
             raise
         hint = "" if isinstance(error, InvertError) else " (--debug shows where)"
-        print(f"invert: error: {one_line(error)}{hint}", file=sys.stderr)
+        tell(f"error: {one_line(error)}{hint}")
         return error.exit_status if isinstance(error, InvertError) else 1
-    except KeyboardInterrupt:
-        print("invert: stopped at once; --resume goes on from what was finished", file=sys.stderr)
-        return 130
 
 
 def _command(words: list[str]) -> Command:
-    name = words.pop(0) if words and words[0] in arguments.SUBCOMMANDS else "invert"
-    # Commands import torch, which takes seconds: `invert --help` should not wait for it.
-    if name == "invert":
-        from invert.cli.invert import invert
-
-        return invert
-    if name == "report":
+    """What the first word names. None imports torch, which takes seconds, before it has read the others."""
+    first = words[0] if words else ""
+    if first in SUBCOMMANDS:
+        words.pop(0)
+    elif near := meant(first):
+        raise RequestError(
+            f"unknown command {first!r}: did you mean {near}? (torchvision:{first}, if it is a network)"
+        )
+    if first == "report":
         from invert.cli.report import report
 
         return report
-    if name == "compare":
+    if first == "compare":
         from invert.cli.compare import compare
 
         return compare
-    from invert.cli import lists
+    if first in SUBCOMMANDS:
+        from invert.cli import lists
 
-    command: Command = getattr(lists, name)
-    return command
+        command: Command = getattr(lists, first)
+        return command
+    from invert.cli.study import study
+
+    return study

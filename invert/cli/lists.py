@@ -6,36 +6,35 @@ import json
 import platform
 from dataclasses import MISSING, fields
 from importlib.metadata import version
-from typing import Any
-
-import torch
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from invert import registry
-from invert.cli.arguments import add_subject_options, parser
-from invert.engine.devices import choose_device, choose_precision
-from invert.protocols import Prior
-from invert.subjects import load
-from invert.subjects.sources.load import names
+from invert.cli.arguments import add_options, parser
+from invert.cli.terminal import say, show_table
+from invert.sweeps.options import read
+from invert.sweeps.request import Request
+
+if TYPE_CHECKING:
+    from invert.protocols import Prior
+
+# torch, which takes seconds, is imported once a command knows what is asked of it.
+
+NETWORK = ("model", "weights", "labels", "size", "mean", "std")
 
 
 def layers(words: list[str]) -> int:
     """The layers of a network, in the order in which an image meets them."""
     p = parser("layers", "Names, aliases and shapes of a network's layers, shallow to deep.")
-    p.add_argument("model", metavar="MODEL")
     p.add_argument("--json", action="store_true", help="as JSON")
-    add_subject_options(p)
+    add_options(p, Request, NETWORK)
     options = p.parse_args(words)
+    asked = read(Request, vars(options))
+    from invert.subjects import load
+
     # Shapes do not depend on the weights: none are downloaded to list layers.
-    subject = load(
-        options.model,
-        options.weights or ("random" if options.model != "alexnet-mini" else None),
-        size=options.size,
-        mean=options.mean,
-        std=options.std,
-        labels=options.labels,
-    )
+    weights = asked.weights or ("random" if asked.model != "alexnet-mini" else None)
+    more = {name: getattr(asked, name) for name in NETWORK[2:]}
+    subject = load(asked.model, weights, **more)
     main = set(subject.main_layers)
     if options.json:
         rows = [
@@ -51,17 +50,19 @@ def layers(words: list[str]) -> int:
         ]
         print(json.dumps(rows, indent=1))
         return 0
-    table = Table("layer", "also", "type", "shape", "share of the input's numbers")
-    for layer in subject.layers:
-        in_all = layer.name in main or main & set(layer.aliases)
-        table.add_row(
-            f"{layer.name}{' *' if in_all else ''}",
-            ", ".join(layer.aliases),
-            layer.kind,
-            " × ".join(map(str, layer.shape)),
-            f"{layer.share:.1%}",
-        )
-    _print(table)
+    show_table(
+        ("layer", "also", "type", "shape", "share of the input's numbers"),
+        (
+            (
+                f"{layer.name}{' *' if layer.name in main or main & set(layer.aliases) else ''}",
+                ", ".join(layer.aliases),
+                layer.kind,
+                " × ".join(map(str, layer.shape)),
+                f"{layer.share:.1%}",
+            )
+            for layer in subject.layers
+        ),
+    )
     c, h, w = subject.input_shape
     print(f"* in --layer all.  The input is {c} × {h} × {w}.")
     return 0
@@ -72,11 +73,11 @@ def models(words: list[str]) -> int:
     p = parser("models", "The networks that can be named, torchvision's and timm's among them.")
     p.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help="part of the name")
     options = p.parse_args(words)
-    import timm  # takes seconds to import
+    from invert.subjects.sources.table import names
 
-    known = [*names(), *(f"timm:{name}" for name in timm.list_models())]
-    found = [name for name in known if options.pattern.lower() in name.lower()]
-    print("\n".join(found) if found else f"no model's name contains {options.pattern!r}")
+    found = [name for name in names() if options.pattern.lower() in name.lower()]
+    for line in found or [f"no model's name contains {options.pattern!r}"]:
+        say(line)
     return 0
 
 
@@ -84,12 +85,12 @@ def priors(words: list[str]) -> int:
     """The priors and their settings."""
     parser("priors", "The priors, their settings and defaults, and their presets.").parse_args(words)
     for name, cls in registry.working("invert.priors").items():
-        summary = (cls.__doc__ or "").strip().splitlines()[0]
-        table = Table("setting", "default", *cls.presets, title=f"{name}: {summary}", title_justify="left")
-        for setting, default in _defaults(cls).items():
-            presets = (_text(preset.get(setting, "")) for preset in cls.presets.values())
-            table.add_row(f"{name}.{setting}", _text(default), *presets)
-        _print(table)
+        summary = (cls.__doc__ or "").strip().partition("\n")[0]
+        rows = [
+            (f"{name}.{setting}", *map(_text, (default, *(p.get(setting, "") for p in cls.presets.values()))))
+            for setting, default in _defaults(cls).items()
+        ]
+        show_table(("setting", "default", *cls.presets), rows, title=f"{name}: {summary}")
     _print_broken("invert.priors")
     print("Change one with --set PRIOR.SETTING=VALUE, a group with --set PRIOR.preset=NAME.")
     return 0
@@ -98,6 +99,10 @@ def priors(words: list[str]) -> int:
 def doctor(words: list[str]) -> int:
     """What is installed and whether it works; status 1 if a plug-in is broken."""
     parser("doctor", "What is installed here, and whether it works.").parse_args(words)
+    import torch
+
+    from invert.engine.devices import choose_device, choose_precision
+
     device = choose_device()
     print(f"invert {version('invert')}, Python {platform.python_version()}")
     for package in ("torch", "torchvision", "timm", "captum", "numpy", "safetensors"):
@@ -106,7 +111,7 @@ def doctor(words: list[str]) -> int:
         f"device: {device}, precision: {choose_precision('auto', device)}, {torch.get_num_threads()} threads"
     )
     for group in registry.GROUPS:
-        print(f"{group.removeprefix('invert.')}: {', '.join(registry.working(group))}")
+        say(f"{group.removeprefix('invert.')}: {', '.join(registry.working(group))}")
     return 1 if sum(_print_broken(group) for group in registry.GROUPS) else 0
 
 
@@ -122,11 +127,5 @@ def _text(value: Any) -> str:
 def _print_broken(group: registry.Group) -> int:
     broken = registry.broken(group)
     for plugin in broken:
-        print(f"broken: {plugin.reason}")
+        say(f"broken: {plugin.reason}")
     return len(broken)
-
-
-def _print(table: Table) -> None:
-    console = Console()
-    # A pipe has no width: names must not be cut there.
-    console.print(table) if console.is_terminal else Console(width=200).print(table)

@@ -10,9 +10,13 @@ from contextlib import suppress
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from invert.errors import plain
 from invert.sweeps.cells import Cell
 from invert.sweeps.sweep import GroupStarted, PhotosScored, SweepEvent
 from invert.sweeps.worker import CellFinished, GroupStep
+
+NAME = 120
+"""Characters of a cell's name at most: progress is one line."""
 
 
 def show(events: Iterable[SweepEvent], cells: int, quiet: bool) -> Iterator[SweepEvent]:
@@ -103,7 +107,7 @@ def title(cell: Cell) -> str:
     what = cell.layer if cell.photo else f"{cell.layer}:{cell.target}" if cell.layer else cell.target
     photo = f" {cell.photo}" if cell.photo else ""
     control = f", {cell.control}" if cell.control else ""
-    return f"{what} {cell.prior}{photo} seed {cell.seed}{control}"
+    return plain(f"{what} {cell.prior}{photo} seed {cell.seed}{control}", NAME)
 
 
 def loss_name(cell: Cell) -> str:
@@ -113,7 +117,7 @@ def loss_name(cell: Cell) -> str:
 def finished(event: CellFinished) -> str:
     record = event.record
     if record.error is not None:
-        return f"{title(event.cell)}: failed: {record.error}"
+        return f"{title(event.cell)}: failed: {plain(record.error)}"
     error = record.feature_error
     score = "" if error is None else f"feature error {error:.4g}, "
     missed = ", did not reach --until" if record.reached is False else ""

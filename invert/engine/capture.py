@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from invert.errors import InvertWarning
+
 EAGER = 3
 """Steps before the recording: libraries choose their algorithms and the optimiser makes its state."""
 
@@ -51,7 +53,9 @@ class Capture:
         self.recordable = not reads.found
         if reads.found:
             found = ", ".join(sorted(reads.found))
-            warnings.warn(f"no CUDA graph: the step waits for the host ({found})", stacklevel=2)
+            warnings.warn(
+                f"no CUDA graph: the step waits for the host ({found})", InvertWarning, stacklevel=2
+            )
 
 
 class HostReads(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 
 from invert import registry
-from invert.errors import one_line
+from invert.errors import InvertWarning, one_line
 from invert.measures.evidence import Evidence, RowEvidence
 from invert.protocols import Description
 
@@ -86,7 +86,9 @@ def _warned(measure: type) -> Iterator[None]:
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
-        warnings.warn(f"the measure {measure.__name__} failed: {one_line(error)}", stacklevel=3)
+        warnings.warn(
+            f"the measure {measure.__name__} failed: {one_line(error)}", InvertWarning, stacklevel=3
+        )
 
 
 def _finite(value: float | None) -> float | None:

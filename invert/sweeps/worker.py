@@ -144,7 +144,9 @@ class Worker:
                 if isinstance(event, CellFinished):
                     left.remove(event.cell)
                 yield event
-        except (Exception, SystemExit) as error:
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # a network may exit, and libraries panic with what is no Exception
             too_large = isinstance(error, torch.OutOfMemoryError) and len(task.cells) > 1
             error_line = one_line(error)
         self._optimisation = None

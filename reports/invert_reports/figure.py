@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ def write_figure(out: Path, file: Path, *, photo: str | None = None, seed: int |
     if not found:
         raise RequestError(f"{out} has no runs to draw yet")
     buffer = io.BytesIO()
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names in scripts that the font does not have
         figure = _grid(out, found[0], photo, seed)
         # Without a date the same report gives the same file.
         metadata = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,11 @@ RUN = (
     "id", "objective", "layer", "target", "target_index", "prior", "image", "seed", "steps", "seconds",
     "stopped", "error", "device", "precision", "parameters", "feature_error",
 )  # fmt: skip
+FORMULA = tuple("=+-@＝＋－＠")
+"""What a formula begins with, perhaps after blanks; the wide signs are read as the narrow ones."""
+
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+
 LAYER = ("layer", "prior", "depth", "type", "share", "reading")
 
 
@@ -48,7 +54,10 @@ def _csv(entries: Sequence[Record | LayerRow], fields: Sequence[str], mappings: 
 
 
 def _plain(value: Any) -> Any:
-    """Text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value
+    """Text as one line, with an apostrophe before what a spreadsheet would take for a formula."""
+    if not isinstance(value, str):
+        return value
+    text = " ".join(value.replace("\0", "").splitlines())
+    begins = next((c for c in text if c.isprintable() and not c.isspace()), "")
+    acts = begins in FORMULA or value.lstrip(" ").startswith(("\t", "\r"))
+    return f"'{text}" if acts and not NUMBER.fullmatch(text) else text

@@ -16,8 +16,8 @@ from follow import blocks, follow
 import invert
 from invert import registry
 from invert.cli import main
-from invert.cli.arguments import SUBCOMMANDS
 from invert.measures import Measure
+from invert.sweeps.request import SUBCOMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

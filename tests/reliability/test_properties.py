@@ -18,8 +18,7 @@ from PIL import Image
 from reliability_helpers import report
 
 from invert import images, registry
-from invert.cli import invert as command
-from invert.cli import main
+from invert.cli import carry_out, main
 from invert.errors import RequestError
 from invert.files import json_bytes, slug, unique
 from invert.protocols import Prior
@@ -217,7 +216,7 @@ def test_any_command_line_is_done_or_one_line(
 ) -> None:
     """Everything up to the first step; the steps are those of the other tests."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command, "carry_out", lambda request, *_: (Sweep(request), 0)[1])
+    monkeypatch.setattr(carry_out, "carry_out", lambda request, *_: (Sweep(request), 0)[1])
     line = [own_network if word == "MODEL" else word for word in line]
     if not line or line[0] not in ("priors", "report", "layers"):
         line = [own_network, *line]

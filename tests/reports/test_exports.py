@@ -78,10 +78,40 @@ def test_tables_hold_every_number(inversions):
     assert "spread.kept.luminance" in layers[0]
 
 
-def test_tables_hold_no_formulas(make):
-    out = make().feature(("=HYPERLINK(evil)",), priors=("dip",), seeds=(0,)).write()
-    runs, _ = invert_reports.write_tables(out)
-    assert read(runs)[0]["layer"] == "'=HYPERLINK(evil)"
+FORMULAS = [
+    "=1+1",
+    "+1+1",
+    "-x",
+    "@SUM(1)",
+    "\tx",
+    "\rx",
+    "  =1+1",
+    "\n=1",
+    "＝1",
+    "＋1",
+    "－x",
+    "＠x",
+    "\u200b=1",
+]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_tables_hold_no_formulas(make, text):
+    factory = make().feature((text,), priors=("dip",), seeds=(0,))
+    factory.runs[0]["measures"] = {text: 1.5, "psnr": -3.25}
+    runs, layers = (file.read_text(encoding="utf-8") for file in invert_reports.write_tables(factory.write()))
+    for table in (runs, layers):
+        for cell in (cell for row in csv.reader(table.splitlines()) for cell in row):
+            harmless = "".join(c for c in cell if c.isprintable()).strip()
+            assert harmless[:1] not in tuple("=+@＝＋－＠") and (harmless[:1] != "-" or float(harmless))
+    assert runs.count("\n") == 2, "a run is a line"
+    assert float(next(csv.DictReader(runs.splitlines()))["psnr"]) == -3.25, "numbers stay numbers"
+
+
+def test_a_figure_of_names_that_no_font_has_warns_of_nothing(make, tmp_path, recwarn):
+    out = make().feature(("🐱\u0ddf",), priors=("dip",), seeds=(0,)).write()
+    invert_reports.write_figure(out, tmp_path / "grid.png")
+    assert not recwarn.list
 
 
 def read(file):

@@ -10,6 +10,7 @@ import pytest
 from report_factory import HOSTILE
 
 import invert_reports
+from invert_reports.html import page as page_module
 
 
 @pytest.fixture
@@ -212,6 +213,13 @@ def test_the_policy_forbids_what_the_page_does_not_need(page, inversions):
     assert "unsafe" not in policy
     names = "[...document.querySelectorAll('*')].flatMap(element => element.getAttributeNames())"
     assert not [name for name in page.evaluate(names) if name == "style" or name.startswith("on")]
+
+
+def test_the_whole_script_is_in_the_page_once(inversions):
+    source = (inversions / "report.html").read_text(encoding="utf-8")
+    files = sorted((page_module.HERE / "script").iterdir())
+    assert {file.stem for file in files} == set(page_module.SCRIPT)
+    assert all(source.count(file.read_text(encoding="utf-8")) == 1 for file in files)
 
 
 def test_every_picture_is_embedded_once(inversions):

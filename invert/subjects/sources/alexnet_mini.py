@@ -13,6 +13,12 @@ from importlib.resources import files
 import safetensors.torch
 from torch import Tensor, nn
 
+from invert.errors import RunError, unknown
+from invert.subjects.sources.network import Given, Network
+from invert.subjects.sources.preprocessing import Preprocessing
+
+NAME = "alexnet-mini"
+
 SIZE = 128
 """Height and width of the photos it was trained for, in pixels."""
 
@@ -83,3 +89,29 @@ def trained_alexnet_mini() -> nn.Sequential:
     network = alexnet_mini()
     network.load_state_dict(bundled_state())
     return network.eval()
+
+
+def names() -> list[str]:
+    return [NAME]
+
+
+def find(name: str, given: Given) -> Network:
+    """The bundled network. Raises `RequestError` for another name."""
+    if name != NAME:
+        raise unknown("bundled model", name, names())
+
+    def published() -> nn.Module:
+        try:
+            return trained_alexnet_mini()
+        except OSError as error:
+            raise RunError(
+                f"the bundled weights are missing from this installation ({error}): reinstall invert"
+            ) from error
+
+    return Network(
+        build=lambda count: alexnet_mini(count or len(CLASSES)),
+        published=published,
+        source="bundled",
+        classes=CLASSES,
+        preprocessing=Preprocessing(input_shape=(3, *(given.sides or (SIZE, SIZE))), mean=MEAN, std=STD),
+    )

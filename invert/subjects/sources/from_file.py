@@ -13,6 +13,7 @@ The factory takes no arguments and returns a module.
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -24,6 +25,46 @@ from typing import Any
 from torch import nn
 
 from invert.errors import InvertError, RequestError, unknown
+from invert.subjects.sources.network import Given, Network, seeded
+from invert.subjects.sources.preprocessing import Preprocessing, channels, input_shape, numbers
+
+
+def parse(model: str) -> tuple[str, str] | None:
+    """The file and the factory that MODEL names, or None where it is of another form."""
+    match = re.fullmatch(r"(.+\.py)(?::(.*))?", model, re.DOTALL)
+    return match and (match[1], match[2] or "")
+
+
+def find(path: str, factory: str, given: Given) -> Network:
+    """The network that the factory makes, with what the file says of it where the user says nothing."""
+    with seeded(given.seed):
+        build, constants = load(path, factory)
+        module = build()
+    size = constants.get("SIZE") if given.size is None else given.size
+    mean = constants.get("MEAN", 0.0) if given.mean is None else given.mean
+    std = constants.get("STD", 1.0) if given.std is None else given.std
+    if size is None:
+        raise RequestError(
+            f"the input size of {path}:{factory} is not known: give --size, or SIZE = … in the file"
+        )
+    return Network(
+        build=lambda _count: _reset(module),
+        published=lambda: module,
+        source=f"as made by {factory}, seed {given.seed}",
+        classes=constants.get("CLASSES"),
+        preprocessing=Preprocessing(
+            input_shape(size, channels(module, mean, std)), numbers(mean), numbers(std)
+        ),
+        own_classes=True,
+    )
+
+
+def _reset(module: nn.Module) -> nn.Module:
+    """`module` with the weights drawn anew, whatever its factory has loaded."""
+    for part in module.modules():
+        if callable(reset := getattr(part, "reset_parameters", None)):
+            reset()
+    return module
 
 
 def load(path: str, factory: str) -> tuple[Callable[[], nn.Module], dict[str, Any]]:

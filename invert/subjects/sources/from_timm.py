@@ -15,16 +15,22 @@ from torch import nn
 
 from invert.errors import RequestError, unknown
 from invert.subjects.sources import online, weights
-from invert.subjects.sources.network import Network, Preprocessing, State
+from invert.subjects.sources.network import Given, Network, State
+from invert.subjects.sources.preprocessing import Preprocessing
 
 _resolved: Callable[..., dict[str, Any]] = resolve_data_config
 
 
-def find(name: str, size: tuple[int, int] | None) -> Network:
-    """The network of that name, such as `resnet18` or `resnet18.a1_in1k`; `size` (H, W) to override.
+def names() -> list[str]:
+    return list(timm.list_models())
+
+
+def find(name: str, given: Given) -> Network:
+    """The network of that name, such as `resnet18` or `resnet18.a1_in1k`.
 
     Raises `RequestError`, with near names, for one that is not there.
     """
+    size = given.sides
     if not timm.is_model(name) or ("." in name and name not in timm.list_pretrained()):
         raise unknown(
             "timm model", name, timm.list_models() + (timm.list_pretrained() if "." in name else [])

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 from torchvision import models
 
-from invert.errors import RequestError
+from invert.errors import RequestError, unknown
 from invert.subjects.sources import online
-from invert.subjects.sources.network import Network, Preprocessing
+from invert.subjects.sources.network import Given, Network
+from invert.subjects.sources.preprocessing import Preprocessing
 
 AS_PUBLISHED = {
     "googlenet": {"transform_input": True, "init_weights": False},
@@ -25,8 +26,11 @@ def names() -> list[str]:
     return list(models.list_models(module=models))
 
 
-def find(name: str, size: tuple[int, int] | None) -> Network:
-    """The network of that name; `size` (H, W) where its input is not to be as published."""
+def find(name: str, given: Given) -> Network:
+    """The network of that name. Raises `RequestError`, with near names, for one that is not there."""
+    if name not in names():
+        raise unknown("torchvision model", name, names())
+    size = given.sides
     weights = models.get_model_weights(name).DEFAULT
     transform = weights.transforms()
     height, width = size or (transform.crop_size[0], transform.crop_size[0])

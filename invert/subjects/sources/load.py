@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import copy
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from invert.errors import RequestError, RunError, unknown
+from invert.errors import RequestError
 from invert.subjects import classes
-from invert.subjects.sources import alexnet_mini, from_file
+from invert.subjects.sources import table
 from invert.subjects.sources import weights as weights_files
-from invert.subjects.sources.network import Network, Preprocessing
+from invert.subjects.sources.network import Given, Network, seeded
+from invert.subjects.sources.preprocessing import PerChannel, Size, channels, input_shape, numbers
 from invert.subjects.subject import Subject
 from invert.subjects.trace import OUTPUT
-
-BUNDLED = "alexnet-mini"
-
-Size = int | Sequence[int]
-PerChannel = float | Sequence[float]
 
 
 def load(
@@ -47,7 +41,7 @@ def load(
     Raises `RequestError` for what is not there or does not fit, `RunError` where the published
     weights cannot be downloaded.
     """
-    network = _find(model, size, mean, std, seed)
+    network = table.find(model, Given(size, mean, std, seed))
     module, source = _weighted(network, model, weights, seed)
     preprocessing = network.preprocessing
     subject = Subject(
@@ -55,8 +49,8 @@ def load(
         name=model,
         weights=source,
         input_shape=preprocessing.input_shape,
-        mean=preprocessing.mean if mean is None else _numbers(mean),
-        std=preprocessing.std if std is None else _numbers(std),
+        mean=preprocessing.mean if mean is None else numbers(mean),
+        std=preprocessing.std if std is None else numbers(std),
         crop=preprocessing.crop,
         interpolation=preprocessing.interpolation,
     )
@@ -90,110 +84,18 @@ def wrap(
         twin,
         name=name,
         weights="as given",
-        input_shape=_shape(size, _channels(module, mean, std)),
-        mean=_numbers(mean),
-        std=_numbers(std),
+        input_shape=input_shape(size, channels(module, mean, std)),
+        mean=numbers(mean),
+        std=numbers(std),
     )
     if classes is not None:
         subject.classes = _named(subject, classes, "classes")
     return subject
 
 
-def names() -> list[str]:
-    """The models that go by a bare name: the bundled one and torchvision's. (timm's: `timm.list_models`.)"""
-    from invert.subjects.sources import from_torchvision  # takes seconds to import
-
-    return [BUNDLED, *from_torchvision.names()]
-
-
-def _find(
-    model: str, size: Size | None, mean: PerChannel | None, std: PerChannel | None, seed: int
-) -> Network:
-    if model == BUNDLED:
-        return _bundled(_sides(size))
-    if match := re.fullmatch(r"(.+\.py)(?::(.*))?", model, re.DOTALL):
-        return _own(match[1], match[2] or "", size, mean, std, seed)
-    if model.startswith("timm:"):
-        from invert.subjects.sources import from_timm  # takes seconds to import
-
-        return from_timm.find(model.removeprefix("timm:"), _sides(size))
-    from invert.subjects.sources import from_torchvision  # so does this
-
-    name = model.removeprefix("torchvision:")
-    if name not in from_torchvision.names():
-        raise _unknown(name)
-    return from_torchvision.find(name, _sides(size))
-
-
-def _unknown(name: str) -> RequestError:
-    import timm  # takes seconds
-
-    if timm.is_model(name):
-        return RequestError(
-            f"unknown model {name!r}: torchvision has none of that name; did you mean timm:{name}?"
-        )
-    hint = "or timm:NAME, or path/to/file.py:factory; `invert models` lists them"
-    return unknown("model", name, names(), hint)
-
-
-def _bundled(size: tuple[int, int] | None) -> Network:
-    def published() -> nn.Module:
-        try:
-            return alexnet_mini.trained_alexnet_mini()
-        except OSError as error:
-            raise RunError(
-                f"the bundled weights are missing from this installation ({error}): reinstall invert"
-            ) from error
-
-    return Network(
-        build=lambda count: alexnet_mini.alexnet_mini(count or len(alexnet_mini.CLASSES)),
-        published=published,
-        source="bundled",
-        classes=alexnet_mini.CLASSES,
-        preprocessing=Preprocessing(
-            input_shape=(3, *(size or (alexnet_mini.SIZE, alexnet_mini.SIZE))),
-            mean=alexnet_mini.MEAN,
-            std=alexnet_mini.STD,
-        ),
-    )
-
-
-def _own(
-    path: str, factory: str, size: Size | None, mean: PerChannel | None, std: PerChannel | None, seed: int
-) -> Network:
-    with _seeded(seed):
-        build, constants = from_file.load(path, factory)
-        module = build()
-    size = constants.get("SIZE") if size is None else size
-    mean = constants.get("MEAN", 0.0) if mean is None else mean
-    std = constants.get("STD", 1.0) if std is None else std
-    if size is None:
-        raise RequestError(
-            f"the input size of {path}:{factory} is not known: give --size, or SIZE = … in the file"
-        )
-    return Network(
-        build=lambda _count: _reset(module),
-        published=lambda: module,
-        source=f"as made by {factory}, seed {seed}",
-        classes=constants.get("CLASSES"),
-        preprocessing=Preprocessing(
-            _shape(size, _channels(module, mean, std)), _numbers(mean), _numbers(std)
-        ),
-        own_classes=True,
-    )
-
-
-def _reset(module: nn.Module) -> nn.Module:
-    """`module` with the weights drawn anew, whatever its factory has loaded."""
-    for part in module.modules():
-        if callable(reset := getattr(part, "reset_parameters", None)):
-            reset()
-    return module
-
-
 def _weighted(network: Network, name: str, weights: str | Path | None, seed: int) -> tuple[nn.Module, str]:
     """The network with the weights asked for, and the words for where they came from."""
-    with _seeded(seed):
+    with seeded(seed):
         if weights is None:
             return network.published(), network.source
         if str(weights) == "random":
@@ -217,14 +119,6 @@ def _from_state(network: Network, name: str, state: dict[str, torch.Tensor], wha
     if problem:
         raise RequestError(f"{what} does not fit {name}: {problem}")
     return module
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Within, torch draws from `seed`; afterwards the global generator is as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
 
 
 def _class_names(
@@ -251,32 +145,3 @@ def _named(subject: Subject, names: Sequence[str], what: str) -> tuple[str, ...]
         raise RequestError(f"{what}: {len(names)} names for {shape[0]} classes")
     # Names are shown at a terminal: one line each, and nothing that a terminal obeys.
     return tuple("".join(c if c.isprintable() else " " for c in str(name)).strip() for name in names)
-
-
-def _channels(module: nn.Module, mean: PerChannel, std: PerChannel) -> int:
-    """As many as `mean` or `std` has values, or else as the first convolution takes; 3 without one."""
-    values = max(len(_numbers(mean)), len(_numbers(std)))
-    convolutions = (part.in_channels for part in module.modules() if isinstance(part, nn.Conv2d))
-    return values if values > 1 else next(convolutions, 3)
-
-
-def _shape(size: Size, channels: int) -> tuple[int, int, int]:
-    """(C, H, W) of a size given as a side, (H, W) or (C, H, W)."""
-    try:
-        sides = (size, size) if isinstance(size, int) else tuple(int(side) for side in size)
-    except (TypeError, ValueError):
-        sides = ()
-    if len(sides) not in (2, 3) or min(sides) < 1:
-        raise RequestError(f"a size is a side, (H, W) or (C, H, W), each at least 1, not {size!r}")
-    return sides[-3] if len(sides) == 3 else channels, sides[-2], sides[-1]
-
-
-def _sides(size: Size | None) -> tuple[int, int] | None:
-    return None if size is None else _shape(size, channels=0)[1:]
-
-
-def _numbers(values: PerChannel) -> tuple[float, ...]:
-    try:
-        return tuple(float(v) for v in ([values] if isinstance(values, (int, float)) else values))
-    except (TypeError, ValueError):
-        raise RequestError(f"mean and std are numbers, one or one a channel, not {values!r}") from None

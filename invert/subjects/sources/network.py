@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
+
+from invert.subjects.sources.preprocessing import PerChannel, Preprocessing, Size, input_shape
 
 State = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Preprocessing:
-    """How images become what the network expects, from the metadata of its weights."""
+class Given:
+    """What the user says of a network that its source would say otherwise, and the seed of what is drawn."""
 
-    input_shape: tuple[int, int, int]
-    """(C, H, W)."""
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
-    crop: float = 1.0
-    """The part of the resized photo's side that the centre crop keeps."""
-    interpolation: str = "bilinear"
+    size: Size | None = None
+    mean: PerChannel | None = None
+    std: PerChannel | None = None
+    seed: int = 0
+
+    @property
+    def sides(self) -> tuple[int, int] | None:
+        """(H, W) of the input."""
+        return None if self.size is None else input_shape(self.size, channels=0)[1:]
 
 
 @dataclass(frozen=True)
@@ -39,3 +45,11 @@ class Network:
     """Builds the network around a state dict in the authors' own format, or raises."""
     own_classes: bool = False
     """Whether the classes are the network's own, and their number as fixed as the names."""
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within, torch draws from `seed`; afterwards the global generator is as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

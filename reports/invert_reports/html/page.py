@@ -21,6 +21,8 @@ from invert_reports.html.view import View
 from invert_reports.study import studies
 
 HERE = Path(__file__).parent
+SCRIPT = ("page", "theme", "grid", "closer", "stage", "details", "curve", "copying", "tables")
+"""The files of the page's script, in the order in which they run as one."""
 
 
 def write_page(out: Path) -> Path:
@@ -36,7 +38,7 @@ def render(out: Path, report: Report) -> str:
     """The page of a report whose files lie in `out`, as HTML."""
     view = View(report, studies(report), Album(out))
     style = (HERE / "style.css").read_text(encoding="utf-8")
-    script = (HERE / "page.js").read_text(encoding="utf-8")
+    script = "\n".join((HERE / "script" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPT)
     return (
         environment()
         .get_template("template.html")

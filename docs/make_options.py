@@ -1,0 +1,42 @@
+"""Writes docs/options.md from the options' own table: python docs/make_options.py > docs/options.md"""
+
+from __future__ import annotations
+
+from invert.cli.study import Output
+from invert.sweeps.options import Option, asked
+from invert.sweeps.request import Request
+
+HEAD = """\
+# Options
+
+Of `invert MODEL …`. `python docs/make_options.py` makes this page from the table that the parser, `--help`
+and the command lines in a report are made from. Names in a list stand between commas; a comma that belongs to
+a name has a backslash before it (`--layer 'a\\,b'`). A value that begins with a dash is joined to its option
+(`--mean=-0.5,0,0`, `--image=-x.png`)."""
+
+
+def typed(option: Option) -> str:
+    metavar = f"[{option.metavar}]" if option.bare is not None else option.metavar
+    return f"{option.name} {metavar}".strip() if option.name.startswith("-") else option.metavar
+
+
+def line(option: Option) -> str:
+    often = "; may come several times" if option.repeated else ""
+    cells = (f"`{typed(option)}`", option.help + often)
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def page() -> str:
+    groups: dict[str, list[str]] = {}
+    for cls in (Request, Output):
+        for _, how in asked(cls):
+            groups.setdefault(how.group, []).extend(map(line, how.options))
+    parts = [HEAD]
+    for group, lines in groups.items():
+        heading = [f"## {group[0].upper()}{group[1:]}", ""] if group else []
+        parts.append("\n".join([*heading, "| option | what |", "|---|---|", *lines]))
+    return "\n\n".join(parts)
+
+
+if __name__ == "__main__":
+    print(page())

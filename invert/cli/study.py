@@ -1,0 +1,88 @@
+"""`invert MODEL …`: the main job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from invert.cli.arguments import USAGE, Parser, add_options, parser
+from invert.errors import RequestError
+from invert.files import slug
+from invert.sweeps.options import Form, option, read
+from invert.sweeps.request import Request
+
+WHERE = "what comes out"
+
+
+def _figure(text: str) -> Path:
+    if Path(text).suffix not in (".png", ".pdf", ".svg"):
+        raise RequestError(f"{text!r} does not end in .png, .pdf or .svg")
+    return Path(text)
+
+
+FIGURE = Form(_figure)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Where what comes out goes, and what is shown of it."""
+
+    out: str | None = option(
+        "--out", "the folder for it (default: inversions/MODEL-WHEN)", "DIR", group=WHERE
+    )
+    resume: str | bool = option(
+        "--resume", "go on with what DIR (or --out) lacks", "DIR", group=WHERE, default=False, bare=True
+    )
+    figure: Path | None = option(
+        "--figure", "draw the grid as .png, .pdf or .svg", "FILE", FIGURE, group=WHERE
+    )
+    quiet: bool = option("--quiet", "no progress, only the last line", group=WHERE, default=False)
+    json: bool = option("--json", "the summary on standard output", group=WHERE, default=False)
+    open: bool = option("--open", "open the page when it is done", group=WHERE, default=False)
+    debug: bool = option("--debug", "a traceback with an error", group=WHERE, default=False)
+
+    def folder(self, model: str) -> Path:
+        """Where a study of `model` goes. Raises `RequestError` where that is not said, or twice."""
+        folders = {Path(folder) for folder in (self.out, self.resume) if isinstance(folder, str)}
+        if len(folders) > 1:
+            raise RequestError("--out and --resume name two folders: one of them is enough")
+        if self.resume and not folders:
+            raise RequestError("--resume needs a folder to go on with: --resume DIR")
+        if folders:
+            return folders.pop()
+        name = f"{Path(model).name}-{datetime.now():%Y%m%d-%H%M%S}"
+        return Path("inversions") / slug(name.replace(":", "-"))
+
+
+def study(words: Sequence[str]) -> int:
+    """Carry out one request; status 0, or 1 where a run failed, or 130 where it was interrupted."""
+    request, output = parsed(words)
+    from invert.cli.carry_out import carry_out  # torch, which takes seconds
+
+    return carry_out(
+        request,
+        output.folder(request.model),
+        bool(output.resume),
+        output.quiet,
+        output.json,
+        output.open,
+        output.figure,
+    )
+
+
+def parsed(words: Sequence[str]) -> tuple[Request, Output]:
+    """What was asked for, and what is to come of it. Raises `RequestError` for words of another form."""
+    said = vars(study_parser().parse_args(words))
+    return read(Request, said), read(Output, said)
+
+
+def study_parser() -> Parser:
+    p = parser("", f"Shows what each layer of a vision classifier keeps of the image.\n\n{USAGE}")
+    p.usage = "invert MODEL [--layer NAMES | --class NAMES | --unit UNITS] [options]"
+    p.add_argument("--version", action="version", version=f"invert {version('invert')}")
+    add_options(p, Request)
+    add_options(p, Output)
+    return p

@@ -1,0 +1,67 @@
+// Looking closer: one run against its original; opening, moving on, closing.
+
+const closer = byId("closer");
+const stage = byId("stage");
+let open = null; // { number, cell, frames, position }
+
+const cellOfRun = new Map();
+for (const [key, cell] of Object.entries(data.cells)) {
+  for (const number of cell.runs) cellOfRun.set(number, key);
+}
+
+function look(number) {
+  const run = data.runs[number];
+  const cell = data.cells[cellOfRun.get(number)];
+  const study = data.studies[cell.study];
+  const original = study.photos.find((photo) => photo.id === run.photo);
+  const frames = run.frames.map(([step, key]) => ({ step, key }));
+  if (run.picture) frames.push({ step: null, key: run.picture });
+  open = { number, cell, frames, position: frames.length - 1, original, run };
+
+  byId("closer-title").textContent = cell.title;
+  byId("closer-facts").textContent = run.facts.join(" · ");
+  fillStage();
+  fillSeeds();
+  fillCurve();
+  fillTop5();
+  fillReal();
+  fillEvidence();
+  fillWords();
+  if (!closer.open) {
+    closer.showModal();
+    byId("closer-title").focus();
+  }
+  closer.scrollTop = 0;
+}
+
+function numberOf(button) {
+  if (button.dataset.run !== undefined) return Number(button.dataset.run);
+  const { study } = data.cells[button.dataset.opens];
+  const { photo, seed } = chosen[study];
+  return runOf(button.dataset.opens, data.studies[study].photos[photo]?.id ?? null, seed);
+}
+
+function moveOn(by) {
+  const here = cellOfRun.get(open.number);
+  const opener = all("[data-opens], .gallery [data-run]");
+  const numbers = opener.map(numberOf);
+  let at = numbers.indexOf(open.number);
+  if (at < 0) at = opener.findIndex((button) => button.dataset.opens === here);
+  for (let n = at + by; n >= 0 && n < numbers.length; n += by) {
+    if (numbers[n] !== undefined) return look(numbers[n]);
+  }
+}
+
+document.addEventListener("click", ({ target }) => {
+  const opener = target.closest?.("[data-opens], [data-run]");
+  if (opener) {
+    const number = numberOf(opener);
+    if (number !== undefined) look(number);
+  }
+  const copier = target.closest?.("[data-copy]");
+  if (copier) copy(copier);
+  if (target === closer) closer.close(); // the backdrop
+});
+byId("close").addEventListener("click", () => closer.close());
+byId("previous").addEventListener("click", () => moveOn(-1));
+byId("next").addEventListener("click", () => moveOn(1));
