@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench docs schema check clean
+.PHONY: demo test fuzz bench docs schema check clean
 
 # The bundled network and a photo that comes with matplotlib: nothing is downloaded.
 demo: $(VENV)/.installed
@@ -16,6 +16,10 @@ test: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+# Thousands of damaged reports, records and weights files and of odd command lines: half an hour.
+fuzz: $(VENV)/.installed-dev
+	INVERT_FUZZ=1 $(BIN)/pytest --timeout=0 tests/reliability/test_fuzz.py
 
 # Against the published loop, on this machine: about an hour on two cores.
 bench: $(VENV)/.installed

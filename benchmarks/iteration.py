@@ -67,11 +67,11 @@ def published_steps(options: argparse.Namespace, prior: str) -> Iterator[None]:
 def own_steps(options: argparse.Namespace, prior: str, precision: str) -> Iterator[None]:
     """The loop of `invert.run` itself."""
     import invert
-    from invert.api import Problem
     from invert.engine.optimise import Step
+    from invert.engine.problem import Problem
 
     subject, layer, photo = scene(options)
-    problem = Problem.pose(subject, invert.FeatureMatch(layer, photo), prior)
+    problem = Problem.pose(subject, invert.FeatureMatch(layer, photo), invert.prior(prior))
     for event in problem.optimisation([0], steps=100_000, precision=precision):
         if isinstance(event, Step):
             yield
@@ -90,7 +90,7 @@ def agreement(options: argparse.Namespace) -> dict[str, float]:
         made = PublishedLoop(subject, layer, photo, "dip")
         if fast:
             rng = torch.Generator().manual_seed(0)
-            made.canvas = DeepImagePrior().start((1, *subject.input_shape), rng).to(photo.device)
+            made.canvas = DeepImagePrior().start(subject.input_shape, [rng]).to(photo.device)
             made.adam = torch.optim.Adam(made.canvas.parameters(), lr=1e-3, fused=True)
         return made
 

@@ -25,15 +25,15 @@ class PublishedLoop:
 
     def __init__(self, subject: Subject, layer: str, photo: Tensor, prior: str, seed: int = 0) -> None:
         rng = torch.Generator().manual_seed(seed)
-        shape = (1, *subject.input_shape)
+        shape = subject.input_shape
         self.subject, self.layer, self.prior = subject, layer, prior
         with torch.no_grad():
             self.target = self.features(photo)
         self.scale = self.target.numel() / float(self.target.square().sum())
         self.canvas: nn.Module = (
-            DeepImagePrior(fast=False).start(shape, rng)
+            DeepImagePrior(fast=False).start(shape, [rng])
             if prior == "dip"
-            else Pixels(PixelCanvas(shape, rng, contrast=0.05)().detach())
+            else Pixels(PixelCanvas(shape, [rng], contrast=0.05)().detach())
         )
         self.canvas.to(photo.device)
         self.adam = torch.optim.Adam(self.canvas.parameters(), lr=RATES[prior])

@@ -135,6 +135,8 @@ def pose(subject: invert.Subject, objective: invert.Objective, prior: Any) -> An
             found = importlib.import_module(module)
         except ModuleNotFoundError:
             continue
+        if module == "invert.engine.problem" and isinstance(prior, str):
+            prior = invert.prior(prior)
         if hasattr(found, "Problem"):
             return found.Problem.pose(subject, objective, prior)
     raise SystemExit("this invert has no Problem")

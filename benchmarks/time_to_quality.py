@@ -26,8 +26,8 @@ import torch
 from published import PublishedLoop
 
 import invert
-from invert.api import Problem, default_prior
 from invert.engine.optimise import Step
+from invert.engine.problem import Problem
 from invert.photos import default_photo, expand
 from invert.settings import parse_assignments
 
@@ -92,7 +92,7 @@ def main() -> None:
     places = product(options.layer.split(","), expand(options.image) if options.image else [default_photo()])
     for (layer, path), prior, seed in product(places, options.prior.split(","), options.seed):
         photo = subject.image(path)
-        chosen = default_prior(prior, "feature", **settings.get(prior, {}))
+        chosen = invert.prior(prior, **settings.get(prior, {}))
         problem = Problem.pose(subject, invert.FeatureMatch(layer, photo), chosen)
         lengths = options.steps or [chosen.steps]
         theirs, *own = race(

@@ -15,7 +15,6 @@ from pathlib import Path
 from statistics import median
 
 import invert
-from invert.api import default_prior
 from invert.images import save_png
 from invert.settings import parse_assignments
 from invert.subjects.matching import match
@@ -40,7 +39,7 @@ def main() -> None:
                 result = invert.run(
                     subject,
                     invert.ClassLogOdds(name),
-                    default_prior(prior, "class", **settings.get(prior, {})),
+                    invert.prior(prior, **settings.get(prior, {})),
                     steps=options.steps,
                     seed=seed,
                     views=options.views,

@@ -61,8 +61,9 @@ def write_json(path: Path, value: Any) -> Path:
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file, or None where there is no readable one."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        # Only a file: opening a pipe would wait for somebody to write into it.
+        value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

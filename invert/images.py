@@ -7,6 +7,7 @@ is decoded. Whatever is wrong with a photo becomes one `RequestError` line.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import warnings
 from pathlib import Path
@@ -92,6 +93,22 @@ def to_tensor(
     channels, height, width = shape
     image = _with_channels(_pixels(photo), channels)
     return _fit(image, height, width, crop, interpolation).clamp(0, 1)[None]
+
+
+def to_float(photo: Photo) -> Tensor:
+    """A photo at its own size: `(1, C, H, W)` in [0, 1], of one or three channels."""
+    image = _pixels(photo)
+    return _with_channels(image, 1 if image.shape[0] < 3 else 3)[None]
+
+
+def fingerprint(photo: Photo) -> str:
+    """What tells a photo from another: a digest of its values; of a file, its name."""
+    if isinstance(photo, (str, Path)):
+        return str(photo)
+    if isinstance(photo, Tensor):
+        photo = photo.detach().cpu().contiguous().numpy()
+    array = np.ascontiguousarray(photo)
+    return hashlib.sha256(f"{array.dtype} {array.shape} ".encode() + array.tobytes()).hexdigest()
 
 
 def to_png(image: Tensor) -> bytes:

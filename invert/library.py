@@ -1,6 +1,6 @@
 """What `import invert` shows (docs/api.md), brought together: importing it imports torch."""
 
-from invert.api import Result, run
+from invert.api import Result, restore, run
 from invert.engine.optimise import Optimisation, optimise
 from invert.errors import InvertError, RequestError, RunError
 from invert.measures import Measure, RowMeasure
@@ -10,12 +10,25 @@ from invert.objectives import (
     ClassProbability,
     ClassScore,
     Direction,
+    DriveUp,
     FeatureMatch,
     Neuron,
+    Observation,
+)
+from invert.protocols import (
+    Canvas,
+    Criterion,
+    Description,
+    Objective,
+    Observer,
+    Operator,
+    Prior,
+    Stop,
     Sum,
 )
-from invert.protocols import Canvas, Description, Objective, Prior
+from invert.settings import make_operator as operator
 from invert.settings import make_prior as prior
+from invert.settings import make_stop as stop
 from invert.subjects import Layer, Subject, load, wrap
 
 __all__ = [
@@ -24,25 +37,34 @@ __all__ = [
     "ClassLogOdds",
     "ClassProbability",
     "ClassScore",
+    "Criterion",
     "Description",
     "Direction",
+    "DriveUp",
     "FeatureMatch",
     "InvertError",
     "Layer",
     "Measure",
     "Neuron",
     "Objective",
+    "Observation",
+    "Observer",
+    "Operator",
     "Optimisation",
     "Prior",
     "RequestError",
     "Result",
     "RowMeasure",
     "RunError",
+    "Stop",
     "Subject",
     "Sum",
     "load",
+    "operator",
     "optimise",
     "prior",
+    "restore",
     "run",
+    "stop",
     "wrap",
 ]

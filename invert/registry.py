@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -9,8 +11,21 @@ from typing import Any, Literal
 
 from invert.errors import RequestError, one_line, unknown
 
-Group = Literal["invert.priors", "invert.objectives", "invert.measures"]
-GROUPS: tuple[Group, ...] = ("invert.priors", "invert.objectives", "invert.measures")
+Group = Literal["invert.priors", "invert.operators", "invert.stops", "invert.objectives", "invert.measures"]
+
+BASES: Mapping[Group, tuple[str, ...]] = {
+    "invert.priors": ("invert.protocols.Prior",),
+    "invert.operators": ("invert.protocols.Operator",),
+    "invert.stops": ("invert.protocols.Stop",),
+    "invert.objectives": ("invert.protocols.Objective",),
+    "invert.measures": ("invert.measures.measure.Measure", "invert.measures.measure.RowMeasure"),
+}
+"""What a plug-in of each group derives from: by name, so that nothing is imported to say it."""
+
+GROUPS: tuple[Group, ...] = tuple(BASES)
+
+WITH_SETTINGS: tuple[Group, ...] = ("invert.priors", "invert.operators", "invert.stops")
+"""Groups whose plug-ins are frozen settings: `invert.protocols.Plugin`."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +72,15 @@ def get(group: Group, name: str) -> Any:
         raise RequestError(
             f"the {kind} {name!r} from {_origin(claims[0])} cannot be loaded: {one_line(error)}"
         ) from error
-    bases = _bases(group)
-    if not (isinstance(plugin, type) and issubclass(plugin, bases)):
-        wanted = " or ".join(f"invert.{base.__name__}" for base in bases)
-        raise RequestError(f"the {kind} {name!r} from {_origin(claims[0])} is no class derived from {wanted}")
+    problem = _problem(group, plugin)
+    if problem is not None:
+        raise RequestError(f"the {kind} {name!r} from {_origin(claims[0])} {problem}")
     return plugin
+
+
+def summary(plugin: type) -> str:
+    """The first line of a plug-in's docstring; empty where it has none."""
+    return next(iter((plugin.__doc__ or "").strip().splitlines()), "")
 
 
 def working(group: Group) -> dict[str, Any]:
@@ -84,17 +103,20 @@ def _load_all(group: Group) -> dict[str, Any]:
     return loaded
 
 
-def _bases(group: Group) -> tuple[type, ...]:
-    """What a plug-in of the group derives from."""
-    from invert.measures.measure import Measure, RowMeasure  # which looks its plug-ins up here
-    from invert.protocols import Objective, Prior
-
-    bases: dict[Group, tuple[type, ...]] = {
-        "invert.priors": (Prior,),
-        "invert.objectives": (Objective,),
-        "invert.measures": (Measure, RowMeasure),
-    }
-    return bases[group]
+def _problem(group: Group, plugin: Any) -> str | None:
+    """Why this is no plug-in of the group; None where it is one."""
+    ancestors = {f"{base.__module__}.{base.__qualname__}" for base in getattr(plugin, "__mro__", ())[1:]}
+    if not isinstance(plugin, type) or not ancestors.intersection(BASES[group]):
+        wanted = " or ".join(f"invert.{base.rpartition('.')[2]}" for base in BASES[group])
+        return f"is no class derived from {wanted}"
+    if group in WITH_SETTINGS:
+        # A class that only inherits from a dataclass would have that one's settings and none of its own.
+        made = vars(plugin).get("__dataclass_params__")
+        if not dataclasses.is_dataclass(plugin) or made is None or not made.frozen:
+            return "is no frozen dataclass: write @dataclass(frozen=True, kw_only=True) above it"
+        if not isinstance(getattr(plugin, "name", None), str):
+            return 'has no name: write name: ClassVar[str] = "…" in it'
+    return None
 
 
 def _origin(point: EntryPoint) -> str:

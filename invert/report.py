@@ -187,7 +187,7 @@ class Record(Fields):
     )
 
     id: Annotated[str, Says("Its folder under runs/.", pattern="^[A-Za-z0-9_][A-Za-z0-9._-]*$")] = ""
-    objective: Annotated[str, Says(enum=["feature", "class", "unit"])] = ""
+    objective: Annotated[str, Says(enum=["feature", "class", "unit", "restoration"])] = ""
     layer: str | None = None
     target: str | None = None
     target_index: int | None = None
@@ -201,20 +201,39 @@ class Record(Fields):
     seconds: Annotated[float, Says("In the loop alone.", minimum=0)] = 0.0
     stopped: Annotated[
         str | None,
-        Says(enum=["steps", "until", "plateau", "not finite", "interrupted", "did not move", None]),
+        Says("steps, until, plateau, not finite, interrupted, did not move, or the name of a --stop."),
     ] = None
     reached: Annotated[bool | None, Says("Whether the error of --until was reached.")] = None
     error: str | None = None
     device: str = ""
     precision: str = ""
+    threads: Annotated[
+        int | None, Says("Of the processor, that computed it: their number decides the last bits.", minimum=1)
+    ] = None
     parameters: Annotated[int | None, Says("How many numbers were optimised.")] = None
     feature_error: float | None = None
     measures: Numbers = field(default_factory=dict)
     top5: Top5 = None
     photos: ScoredPhotos | None = None
     command: str = ""
+    sha256: Annotated[Digest | None, Says("Of the file of the picture.")] = None
     files: RecordFiles = field(default_factory=RecordFiles)
     source: Annotated[str | None, Says("In a merged report: the name of the source.")] = None
+
+
+Tiles = Annotated[
+    list[list[float | None]] | None,
+    Says("The share kept by place in the picture, row by row."),
+]
+
+
+@dataclass(kw_only=True, eq=False)
+class PhotoRow(Fields):
+    """A photo's part of a row: what its own inversions show of it."""
+
+    measures: Numbers = field(default_factory=dict)
+    reading: Annotated[str | None, Says("One sentence.")] = None
+    tiles: Tiles = None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -243,10 +262,13 @@ class LayerRow(Fields):
     ] = field(default_factory=dict)
     reading: Annotated[str | None, Says("One sentence.")] = None
     error: Annotated[str | None, Says("Why the row could not be measured.")] = None
-    tiles: Annotated[
-        list[list[float | None]] | None,
-        Says("The share kept by place in the picture, row by row."),
-    ] = None
+    tiles: Tiles = None
+    by_photo: Annotated[
+        dict[str, PhotoRow], Says("By the id of a photo; the row's own numbers are pooled over photos.")
+    ] = field(default_factory=dict)
+    neutral: Annotated[
+        bool, Says("Whether the prior prefers no image to another, and so makes nothing up.")
+    ] = False
     controls: dict[str, Numbers] = field(default_factory=dict)
     source: Annotated[str | None, Says("In a merged report: the name of the source.")] = None
 

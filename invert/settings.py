@@ -1,4 +1,4 @@
-"""Settings of a prior from text, and back to JSON."""
+"""Settings of plug-ins from text, and back to JSON."""
 
 from __future__ import annotations
 
@@ -12,48 +12,71 @@ from invert import registry
 from invert.errors import RequestError, unknown
 
 if TYPE_CHECKING:
-    from invert.protocols import Prior
+    from invert.protocols import Operator, Plugin, Prior, Stop
 
 MOST_STEPS = 1_000_000
 """More than any inversion needs, and few enough that the trace of a run fits in memory."""
+
+KEEP = ("best", "last", "mean", "smoothed")
+"""What of the steps can be the picture (`invert.engine.keeping`)."""
 
 
 def make_prior(name: str, *, preset: str | None = None, **settings: Any) -> Prior:
     """The prior registered as `name`, with a named preset's settings and then `settings` on top.
 
-    A setting's value may be text, as typed on the command line (`"1e-3"`, `"16,32,64"`).
-    Raises `RequestError` for a prior, preset or setting that is not there, or a value out of range.
+    A setting's value may be text, as typed on the command line (`"1e-3"`, `"16,32,64"`). With a
+    preset, every setting is decided; without one, those that are not named here take what suits
+    the objective. Raises `RequestError` for a prior, preset or setting that is not there, or a value
+    out of range.
     """
-    plugin = registry.get("invert.priors", name)
-    if not dataclasses.is_dataclass(plugin):
-        raise RequestError(f"the prior {name!r} is no dataclass derived from invert.Prior")
-    cls = typing.cast("type[Prior]", plugin)
-    if preset is not None and preset not in cls.presets:
-        raise unknown(f"preset of the prior {name!r}", preset, cls.presets)
-    chosen = dict(cls.presets[preset]) if preset is not None else {}
-    types_by_name = setting_types(cls)
-    for setting, value in settings.items():
-        if setting not in types_by_name:
-            raise unknown(f"setting of the prior {name!r}", setting, types_by_name)
-        chosen[setting] = convert(value, types_by_name[setting], f"{name}.{setting}")
-    try:
-        prior = cls(**chosen)
-    except ValueError as error:
-        raise RequestError(f"{name}: {error}") from error
+    prior: Prior = make("invert.priors", name, preset=preset, **settings)
     if problem := _schedule_problem(prior):
         raise RequestError(f"{name}: {problem}")
     return prior
 
 
+def make_operator(name: str, *, preset: str | None = None, **settings: Any) -> Operator:
+    """The operator registered as `name`, with its settings, as `make_prior`."""
+    operator: Operator = make("invert.operators", name, preset=preset, **settings)
+    return operator
+
+
+def make_stop(name: str, *, preset: str | None = None, **settings: Any) -> Stop:
+    """The stop registered as `name`, with its settings, as `make_prior`."""
+    stop: Stop = make("invert.stops", name, preset=preset, **settings)
+    return stop
+
+
+def make(group: registry.Group, name: str, *, preset: str | None = None, **settings: Any) -> Any:
+    """The plug-in registered as `name` in a group that has settings, made with them."""
+    kind = group.removeprefix("invert.").removesuffix("s")
+    cls = registry.get(group, name)
+    if preset is not None and preset not in cls.presets:
+        raise unknown(f"preset of the {kind} {name!r}", preset, cls.presets)
+    types_by_name = setting_types(cls)
+    chosen = {}
+    if preset is not None:
+        chosen = {f.name: f.default for f in dataclasses.fields(cls) if f.default is not dataclasses.MISSING}
+        chosen |= cls.presets[preset]
+    for setting, value in settings.items():
+        if setting not in types_by_name:
+            raise unknown(f"setting of the {kind} {name!r}", setting, types_by_name)
+        chosen[setting] = convert(value, types_by_name[setting], f"{name}.{setting}")
+    try:
+        return cls(**chosen)
+    except (ValueError, TypeError) as error:
+        raise RequestError(f"{name}: {error}") from error
+
+
 def setting_types(cls: type[Any]) -> dict[str, Any]:
-    """The settings of a prior's class and the type of each."""
+    """The settings of a plug-in's class and the type of each."""
     hints = typing.get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
-def as_json(prior: Prior) -> dict[str, Any]:
-    """A prior's settings as JSON values: what a record keeps, and what `make_prior` takes back."""
-    values = ((f.name, getattr(prior, f.name)) for f in dataclasses.fields(prior))
+def as_json(plugin: Plugin) -> dict[str, Any]:
+    """A plug-in's settings as JSON values: what a record keeps, and what `make` takes back."""
+    values = ((f.name, getattr(plugin, f.name)) for f in dataclasses.fields(plugin))
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values}
 
 
@@ -117,6 +140,7 @@ def _schedule_problem(prior: Prior) -> str | None:
         f"steps is {prior.steps}: it must lie between 1 and {MOST_STEPS:,}": 1 <= prior.steps <= MOST_STEPS,
         f"learning_rate is {prior.learning_rate}: it must be above 0": prior.learning_rate > 0,
         f"warmup is {prior.warmup}: it must lie between 0 and 1": 0 <= prior.warmup <= 1,
+        f"keep is {prior.keep!r}: choose from {', '.join(KEEP)}": prior.keep in KEEP,
         f"decay is {prior.decay}: it must be above 0 and at most 1": 0 < prior.decay <= 1,
     }
     return next((message for message, fine in checks.items() if not fine), None)

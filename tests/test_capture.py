@@ -17,10 +17,10 @@ from torch.utils._pytree import tree_leaves
 
 import invert
 from invert import registry
-from invert.api import Problem
 from invert.engine import capture, redirect
 from invert.engine.capture import EAGER, READS, Capture
 from invert.engine.optimise import Optimisation, Step
+from invert.engine.problem import Problem
 
 
 class Record(TorchDispatchMode):
@@ -48,7 +48,7 @@ class Record(TorchDispatchMode):
 
 def everything(optimisation: Optimisation) -> list[Tensor]:
     """The tensors that live from step to step."""
-    kept = [value for value in vars(optimisation).values() if isinstance(value, Tensor)]
+    kept = [*optimisation.memory.buffers(), optimisation.peak]
     moments = [value for state in optimisation.adam.state.values() for value in state.values()]
     return [*kept, *moments, *(p.data for p in optimisation.canvas.parameters())]
 
@@ -89,7 +89,7 @@ OBJECTIVES = {
 @pytest.mark.parametrize("kind", OBJECTIVES)
 def test_a_recorded_step_is_the_step(kind: str, prior: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Schedule, random views, input noise, stopping and the best so far included, for two seeds at once."""
-    problem = Problem.pose(subject(), OBJECTIVES[kind], prior)
+    problem = Problem.pose(subject(), OBJECTIVES[kind], invert.prior(prior))
     steps = EAGER + 5
     plain = list(problem.optimisation([0, 1], steps, precision="fp32", patience=4))
     replayed = list(recorded(problem.optimisation([0, 1], steps, precision="fp32", patience=4), monkeypatch))
@@ -107,7 +107,7 @@ def test_a_network_that_reads_back_runs_as_it_is(monkeypatch: pytest.MonkeyPatch
             return x.flatten(1) * (2.0 if x.mean() > 0 else 1.0)
 
     wrapped = invert.wrap(nn.Sequential(Reads(), nn.Linear(3 * 32 * 32, 5)), size=32, mean=0.5, std=0.25)
-    problem = Problem.pose(wrapped, invert.ClassLogOdds(1), "none")
+    problem = Problem.pose(wrapped, invert.ClassLogOdds(1), invert.prior("none"))
     plain = list(problem.optimisation([0], EAGER + 3, precision="fp32"))
     with pytest.warns(UserWarning, match="no CUDA graph: .*_local_scalar_dense"):
         eager = list(recorded(problem.optimisation([0], EAGER + 3, precision="fp32"), monkeypatch))

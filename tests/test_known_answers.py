@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 import invert
 from invert import images
-from invert.api import Problem
+from invert.engine.problem import Problem
 from invert.measures import RowEvidence, measure_row
 from invert.photos import default_photo
 
@@ -45,7 +45,7 @@ def keeps(layer: nn.Module) -> Numbers:
     subject = invert.wrap(nn.Sequential(layer), size=SIDE, mean=(0, 0, 0), std=(1, 1, 1))
     inversions = []
     for photo in photos():
-        problem = Problem.pose(subject, invert.FeatureMatch("0", photo), "none")
+        problem = Problem.pose(subject, invert.FeatureMatch("0", photo), invert.prior("none"))
         *_, stopped = problem.optimisation(range(SEEDS), 200, precision="fp32")
         inversions.append(stopped.best)
     share = subject.layer("0").share

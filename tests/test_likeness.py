@@ -9,11 +9,9 @@ import torch
 from skimage.metrics import structural_similarity
 
 from invert import images
-from invert.measures.edges import orientation_histograms
 from invert.measures.identity import nearest_share
 from invert.measures.likeness import ssim
 from invert.measures.place import displacement
-from invert.measures.reading import reading
 from invert.photos import default_photo
 
 
@@ -51,27 +49,7 @@ def test_a_flat_picture_has_no_place(photo: torch.Tensor) -> None:
     assert math.isnan(float(displacement(torch.full_like(photo, 0.5), photo[0])))
 
 
-def test_gradients_vote_for_their_direction() -> None:
-    ramp = torch.linspace(0, 1, 64).expand(3, 64, 64)
-    across, along = orientation_histograms(ramp), orientation_histograms(ramp.mT)
-    assert bool((across.argmax(-1) == 0).all())
-    assert bool((along.argmax(-1) == 4).all())
-    torch.testing.assert_close(across.sum(-1), torch.ones(8, 8, dtype=torch.float64))
-
-
 def test_identity_is_the_share_whose_nearest_photo_is_their_own() -> None:
     photos = torch.eye(3)
     inversions = torch.stack([photos, photos, photos[[0, 1, 1]]], dim=1)
     assert nearest_share(photos, inversions) == pytest.approx(8 / 9)
-
-
-def test_a_reading_says_what_is_kept() -> None:
-    numbers = {
-        "kept.cycles.1-4": 0.95, "kept.cycles.4-8": 0.7, "kept.cycles.8-16": 0.1, "kept.colour": 0.1,
-        "free.colour": 0.8, "place_kept": 3.0, "place_chance": 40.0,
-    }  # fmt: skip
-    assert reading(numbers) == (
-        "keeps detail up to 8 cycles per image and place to 3 px; "
-        "finer detail is not the photo's and colour is free"
-    )
-    assert reading({"psnr": 20.0}) is None

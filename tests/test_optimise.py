@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from invert.engine.optimise import Optimisation, Started, Step, Stopped, optimise
-from invert.protocols import Canvas
+from invert.engine.stopping import Plateau, Until
+from invert.protocols import Canvas, Criterion, Now, Rngs, Stop
 
 
 class Grey(Canvas):
@@ -16,18 +20,20 @@ class Grey(Canvas):
     def __init__(self, levels: list[float], noise: float = 0.0) -> None:
         super().__init__()
         self.levels = nn.Parameter(torch.tensor(levels).view(-1, 1, 1, 1))
-        self.noise, self.rng = noise, torch.Generator().manual_seed(0)
+        self.noise = noise
 
-    def forward(self) -> Tensor:
-        if not self.training or not self.noise:
+    @property
+    def draws(self) -> bool:
+        return self.noise > 0
+
+    def forward(self, rngs: Rngs | None = None) -> Tensor:
+        if rngs is None:
             return self.levels * 1.0
-        return self.levels + self.noise * torch.randn(self.levels.shape, generator=self.rng)
+        noise = [torch.randn(1, 1, 1, generator=rng) for rng in rngs]
+        return self.levels + self.noise * torch.stack(noise)
 
     def penalty(self, image: Tensor) -> Tensor:
         return 0.5 * image.flatten(1).square().sum(1)
-
-    def generators(self) -> list[torch.Generator]:
-        return [self.rng]
 
 
 def towards(target: float):  # type: ignore[no-untyped-def]
@@ -67,7 +73,9 @@ def test_the_best_is_kept_when_the_last_is_worse() -> None:
 
 
 def test_until_stops_each_problem_by_itself() -> None:
-    rates = Optimisation(Grey([0.1, 0.9]), towards(1.0), steps=500, rate=constant(0.01), until=0.02)
+    rates = Optimisation(
+        Grey([0.1, 0.9]), towards(1.0), steps=500, rate=constant(0.01), stops=[Until(error=0.02)]
+    )
     stopped = finished(rates)
     near, far = stopped.steps[1], stopped.steps[0]
     assert near == 1
@@ -76,7 +84,9 @@ def test_until_stops_each_problem_by_itself() -> None:
 
 
 def test_a_plateau_stops_when_asked() -> None:
-    stopped = finished(Optimisation(Grey([0.4]), towards(0.8), steps=500, rate=constant(1e-6), patience=10))
+    stopped = finished(
+        Optimisation(Grey([0.4]), towards(0.8), steps=500, rate=constant(1e-6), stops=[Plateau(patience=10)])
+    )
     assert stopped.reasons == ("plateau",)
     assert stopped.steps[0] < 50
 
@@ -102,7 +112,9 @@ def test_problems_in_a_batch_do_not_influence_each_other() -> None:
 @pytest.mark.parametrize("left_off", [1, 7, 19])
 def test_a_restored_optimisation_goes_on_to_the_same_bits(left_off: int) -> None:
     def make() -> Optimisation:
-        return Optimisation(Grey([0.1, 0.9], noise=0.1), towards(0.5), steps=20, rate=lambda f: 0.1 * (1 - f))
+        rngs = [torch.Generator().manual_seed(seed) for seed in (0, 1)]
+        canvas = Grey([0.1, 0.9], noise=0.1)
+        return Optimisation(canvas, towards(0.5), steps=20, rate=lambda f: 0.1 * (1 - f), noise=rngs)
 
     whole = finished(make())
     first = make()
@@ -131,3 +143,82 @@ def test_an_interruption_keeps_the_best_so_far() -> None:
     stopped = events[-1]
     assert isinstance(stopped, Stopped)
     assert (stopped.reasons, stopped.steps) == (("interrupted",), (5,))
+
+
+def test_a_picture_holds_no_noise() -> None:
+    """Steps are taken with it; what is kept and shown is drawn without."""
+    rngs = [torch.Generator().manual_seed(0)]
+    canvas = Grey([0.5], noise=0.3)
+    run = Optimisation(canvas, towards(0.5), steps=3, rate=constant(0.0), noise=rngs)
+    *steps, stopped = list(run)[1:]
+    assert isinstance(stopped, Stopped)
+    for image in (stopped.best, stopped.last, *(s.image for s in steps if isinstance(s, Step))):
+        assert float(image) == 0.5
+    assert len(set(stopped.loss.flatten().tolist())) == 3
+
+
+@pytest.mark.parametrize("keep", ["best", "last", "mean", "smoothed"])
+def test_what_of_the_steps_is_the_picture(keep: str) -> None:
+    """Levels 0.9, 0.8, 0.7, 0.6 against a target of 0.8, by a rate that moves them 0.1 a step."""
+    run = Optimisation(
+        Grey([0.9]), lambda image: (image.flatten(1).sum(1) - 0.8).abs() + 1e-3 * image.flatten(1).sum(1),
+        steps=4, rate=constant(0.1), keep=keep,
+    )  # fmt: skip
+    levels = [float(event.image) for event in run if isinstance(event, Step)]
+    wanted = {
+        "best": min(levels, key=lambda x: abs(x - 0.8) + 1e-3 * x + 0.5 * x**2),
+        "last": levels[-1],
+        "mean": sum(levels[2:]) / 2,
+        "smoothed": sum(0.99 ** (3 - i) * x for i, x in enumerate(levels)) / sum(0.99**i for i in range(4)),
+    }[keep]
+    assert float(run.keeper.picture) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_a_state_of_another_optimisation_is_refused_and_changes_nothing() -> None:
+    def make(levels: list[float], steps: int = 5) -> Optimisation:
+        return Optimisation(Grey(levels), towards(0.0), steps=steps, rate=constant(0.1))
+
+    one, other = make([0.5]), make([0.1, 0.9])
+    list(one)
+    before = other.state()
+    with pytest.raises(ValueError, match="another optimisation"):
+        other.restore(one.state())
+    for name, value in other.state().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0, equal_nan=True)
+    with pytest.raises(ValueError, match="another optimisation"):
+        make([0.5], steps=6).restore(one.state())
+
+
+def test_a_frozen_part_is_in_no_checkpoint() -> None:
+    class Frozen(Grey):
+        def __init__(self) -> None:
+            super().__init__([0.5, 0.6])
+            self.decoder = nn.Linear(8, 8).requires_grad_(False)
+            self.register_buffer("input", torch.zeros(8), persistent=False)
+            self.register_buffer("mask", torch.ones(2))
+
+    run = Optimisation(Frozen(), towards(0.0), steps=2, rate=constant(0.1))
+    names = {name for name in run.state() if name.startswith("canvas.")}
+    assert names == {"canvas.levels", "canvas.mask"}
+    list(run)
+    again = Optimisation(Frozen(), towards(0.0), steps=2, rate=constant(0.1))
+    again.restore(run.state())
+    assert torch.equal(again.canvas(), run.canvas())
+
+
+def test_a_stop_of_ones_own_ends_a_run_and_says_its_name() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Third(Stop):
+        name: ClassVar[str] = "third"
+
+        def start(self, image: Tensor) -> Criterion:
+            class AtThree(Criterion):
+                conclusive = True
+
+                def forward(self, now: Now) -> Tensor:
+                    return (now.step >= 3).expand(len(now.loss))
+
+            return AtThree()
+
+    stopped = finished(Optimisation(Grey([0.4]), towards(0.8), steps=9, rate=constant(-0.1), stops=[Third()]))
+    assert (stopped.reasons, stopped.steps, stopped.best_steps) == (("third",), (3,), (3,))

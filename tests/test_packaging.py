@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import site
 import subprocess
 import sys
 import tarfile
@@ -14,6 +13,9 @@ from email.parser import HeaderParser
 from pathlib import Path
 
 import pytest
+
+import invert
+from invert import library
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = (
@@ -48,11 +50,26 @@ def elsewhere(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(folder / "venv", symlinks=True)
     binaries = folder / "venv" / "bin"
     (packages,) = (folder / "venv").glob("lib/python*/site-packages")
-    (packages / "dependencies.pth").write_text("\n".join(site.getsitepackages()))
+    behind = [path for path in sys.path if Path(path).name == "site-packages"]
+    (packages / "dependencies.pth").write_text("\n".join(behind))
     (wheel,) = dist.glob("*.whl")
     pip = [sys.executable, "-m", "pip", "--python", binaries / "python", "--disable-pip-version-check"]
-    run(*pip, "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=folder)
+    foreign = foreign_reports(folder)
+    words = ["--quiet", "--no-deps", "--no-index", "--ignore-installed"]
+    run(*pip, "install", *words, foreign, wheel, cwd=folder)
     return binaries
+
+
+def foreign_reports(folder: Path) -> Path:
+    """The wheel of somebody else's package `reports`, as the registry of Python packages has one."""
+    wheel = folder / "reports-1.0-py3-none-any.whl"
+    about = "reports-1.0.dist-info"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("reports/__init__.py", "WHOSE = 'somebody else'\n")
+        archive.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: reports\nVersion: 1.0\n")
+        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{about}/RECORD", "")
+    return wheel
 
 
 def test_the_wheel_holds_all_it_needs_and_nothing_else(dist: Path) -> None:
@@ -122,6 +139,47 @@ def test_it_is_used_outside_the_checkout(elsewhere: Path, own_network: str, tmp_
     assert (tmp_path / "out" / "report.html").is_file()
 
 
+def test_it_lies_beside_another_s_reports(elsewhere: Path, tmp_path: Path) -> None:
+    (packages,) = elsewhere.parent.glob("lib/python*/site-packages")
+    ours = {"invert", "invert_priors", "invert_reports"}
+    assert ours | {"reports"} <= {path.name for path in packages.iterdir()}
+    look = "import reports, invert_reports; print(reports.WHOSE, invert_reports.write_page.__module__)"
+    seen = run(elsewhere / "python", "-c", look, cwd=tmp_path)
+    assert seen.split() == ["somebody", "else", "invert_reports.html.page"]
+
+
+SCRIPT = """
+import priors, reports
+import invert
+
+subject = invert.load(MODEL)
+found = invert.run(subject, invert.FeatureMatch("conv", PHOTO), prior="tv", steps=2)
+print(priors.MINE, reports.MINE, tuple(found.image.shape))
+"""
+
+
+@pytest.mark.parametrize("form", ["package", "module"])
+def test_it_works_where_the_user_s_own_files_are_called_priors_and_reports(
+    form: str, elsewhere: Path, own_network: str, tmp_path: Path
+) -> None:
+    """Python looks in a script's folder first: what lies there must not be taken for ours."""
+    (tmp_path / "priors.py").write_text("MINE = 'my priors'\n")
+    mine = tmp_path / ("reports.py" if form == "module" else "reports/__init__.py")
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("MINE = 'my reports'\n")
+    (tmp_path / "script.py").write_text(
+        f"from invert.photos import default_photo\nMODEL, PHOTO = {own_network!r}, default_photo()\n{SCRIPT}"
+    )
+    words = [own_network, "--layer", "conv", "--prior", "tv", "--steps", 2, "--quiet"]
+    run(elsewhere / "invert", *words, "--out", "by-command", cwd=tmp_path)
+    run(elsewhere / "python", "-m", "invert", *words, "--out", "by-module", cwd=tmp_path)
+    for out in ("by-command", "by-module"):
+        assert json.loads((tmp_path / out / "report.json").read_text())["status"] == "done"
+        assert (tmp_path / out / "report.html").is_file()
+    printed = run(elsewhere / "python", "script.py", cwd=tmp_path)
+    assert printed.splitlines()[-1] == "my priors my reports (1, 3, 32, 32)"
+
+
 LOOK = """
 import json, sys
 import torch
@@ -136,7 +194,7 @@ print(json.dumps({
 
 
 def test_import_is_silent_and_without_side_effects(elsewhere: Path, tmp_path: Path) -> None:
-    printed = run(elsewhere / "python", "-W", "error", "-c", "import invert", cwd=tmp_path)
+    printed = run(elsewhere / "python", "-W", "error", "-c", "import invert; invert.run", cwd=tmp_path)
     assert printed == ""
     seen = json.loads(run(elsewhere / "python", "-c", LOOK, cwd=tmp_path))
     assert all(str(elsewhere.parent) in file for file in seen["files"])
@@ -144,10 +202,27 @@ def test_import_is_silent_and_without_side_effects(elsewhere: Path, tmp_path: Pa
     assert seen["subject"] == "bundled"
 
 
-def test_import_leaves_the_heavy_packages_for_when_they_are_used(tmp_path: Path) -> None:
-    heavy = {"torchvision", "timm", "captum", "matplotlib", "pandas", "scipy"}
-    look = f"import sys, invert; print({heavy} & set(sys.modules) or 'none')"
+@pytest.mark.parametrize(
+    ("used", "heavy"),
+    [
+        ("import invert", {"torch"}),
+        ("import invert; invert.run", {"torchvision", "timm", "captum", "matplotlib", "pandas", "scipy"}),
+    ],
+)
+def test_import_leaves_the_heavy_packages_for_when_they_are_used(
+    used: str, heavy: set[str], tmp_path: Path
+) -> None:
+    look = f"import sys; {used}; print({heavy} & set(sys.modules) or 'none')"
     assert run(sys.executable, "-c", look, cwd=tmp_path).strip() == "none"
+
+
+def test_import_shows_what_the_library_has() -> None:
+    assert sorted(invert.__all__) == sorted(library.__all__)
+    assert all(
+        getattr(invert, name) is getattr(library, name) for name in dir(invert) if name in library.__all__
+    )
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        invert.nothing  # noqa: B018
 
 
 def test_the_examples_type_check_against_the_wheel(elsewhere: Path, tmp_path: Path) -> None:

@@ -62,8 +62,42 @@ def test_it_is_listed_runs_and_is_in_the_report(installed: Path, own_network: st
 
 
 def test_its_own_tests_pass(installed: Path, tmp_path: Path) -> None:
-    words = ["-p", "no:cacheprovider", "--rootdir", tmp_path, PLUGIN / "test_invert_fourier.py"]
+    tests = [PLUGIN / "test_invert_fourier.py", PLUGIN / "test_others.py"]
+    words = ["-p", "no:cacheprovider", "--rootdir", tmp_path, *tests]
     assert "passed" in in_new_process("pytest", *words, site=installed, cwd=tmp_path)
+
+
+def test_its_stop_and_measure_serve_the_command_line(
+    installed: Path, own_network: str, tmp_path: Path
+) -> None:
+    words = [
+        "--layer",
+        "conv",
+        "--prior",
+        "none",
+        "--stop",
+        "fraction",
+        "--set",
+        "fraction.left=0.7",
+        "--steps",
+        60,
+    ]
+    in_new_process("invert", own_network, *words, "--out", "out", site=installed, cwd=tmp_path)
+    (run,) = json.loads((tmp_path / "out" / "report.json").read_text())["runs"]
+    assert run["stopped"] == "fraction" and 1 < run["steps"] < 60 and run["reached"] is None
+    assert run["measures"]["brightness"] is not None
+    assert "--stop fraction" in run["command"] and "--set fraction.left=0.7" in run["command"]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "fraction" in page and "brightness" in page
+
+
+def test_registering_one_of_each_kind_breaks_no_test(installed: Path, tmp_path: Path) -> None:
+    """Those that walk the registries, in a process where all five are registered."""
+    tests = Path(__file__).parent
+    words = ["-p", "no:cacheprovider", tests / "test_conformance.py", tests / "test_shapes.py"]
+    named = "test_the_pages_name_all_that_is_registered"
+    words.append(tests / "docs" / f"test_documentation.py::{named}")
+    assert "passed" in in_new_process("pytest", *words, site=installed, cwd=tests.parent)
 
 
 def announce(site: Path, package: str, group: str, name: str, value: str) -> None:
@@ -91,7 +125,7 @@ def test_a_broken_plugin_is_reported_and_breaks_nothing_else(
     assert main(["doctor"]) == 1
     told = capsys.readouterr().out
     assert f"the prior 'faulty' from {value} (faulty 1.0) cannot be loaded: {reason}" in told
-    assert "priors: dip, none, tv" in told
+    assert "priors: dip, none, tv\n" in told
     assert main(["priors"]) == 0
     with pytest.raises(invert.RequestError, match=reason):
         invert.prior("faulty")
@@ -153,3 +187,34 @@ def test_a_measure_that_fails_costs_its_own_number(site: Path) -> None:
         result = invert.run(tiny_subject(), objective, "none", steps=1)
     assert result.measures["failing"] is None
     assert result.measures["psnr"] is not None
+
+
+START = "    def start(self, shape, rngs): ...\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("class Careless(Prior):\n    name = 'careless'\n", "no frozen dataclass"),
+        ("@dataclass(frozen=True, kw_only=True)\nclass Careless(Prior):\n", "has no name"),
+    ],
+)
+def test_a_prior_that_is_no_dataclass_is_said_to_be_none(
+    site: Path, code: str, problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It ended `invert priors` in an IndexError, and doctor called it fine."""
+    (site / "careless.py").write_text(
+        f"from dataclasses import dataclass\nfrom invert import Prior\n{code}{START}"
+    )
+    announce(site, "careless", "invert.priors", "careless", "careless:Careless")
+    try:
+        assert main(["doctor"]) == 1
+        assert "the prior 'careless' from careless:Careless (careless 1.0)" in (
+            told := capsys.readouterr().out
+        )
+        assert problem in told
+        assert main(["priors"]) == 0
+        with pytest.raises(invert.RequestError, match=problem):
+            invert.prior("careless")
+    finally:
+        sys.modules.pop("careless", None)

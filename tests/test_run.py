@@ -10,7 +10,7 @@ import torch
 
 import invert
 from invert import registry
-from invert.api import Problem, learning_rate
+from invert.engine.problem import Problem, learning_rate
 from invert.photos import default_photo
 from invert.testing import tiny_subject
 
@@ -69,7 +69,7 @@ def test_the_same_seed_gives_the_same_bits(prior: str) -> None:
 
 @pytest.mark.parametrize("prior", PRIORS)
 def test_seeds_solved_together_end_where_they_end_alone(prior: str) -> None:
-    problem = Problem.pose(tiny_subject(), invert.FeatureMatch("relu", default_photo()), prior)
+    problem = Problem.pose(tiny_subject(), invert.FeatureMatch("relu", default_photo()), invert.prior(prior))
     *_, together = problem.optimisation([0, 1], 5, precision="fp32")
     *_, alone = problem.optimisation([1], 5, precision="fp32")
     torch.testing.assert_close(together.best[1], alone.best[0], rtol=0, atol=1e-4)
@@ -77,7 +77,7 @@ def test_seeds_solved_together_end_where_they_end_alone(prior: str) -> None:
 
 def test_the_published_generator_has_its_published_size() -> None:
     subject = invert.load("alexnet", "random")
-    problem = Problem.pose(subject, invert.FeatureMatch("fc6", default_photo()), "dip")
+    problem = Problem.pose(subject, invert.FeatureMatch("fc6", default_photo()), invert.prior("dip"))
     assert problem.optimisation([0], 1).parameters == 2_606_763
 
 
@@ -171,7 +171,7 @@ def test_the_photo_is_cut_once() -> None:
     assert subject.crop < 1
     image = subject.image(default_photo())
     torch.testing.assert_close(subject.image(image), image)
-    problem = Problem.pose(subject, invert.FeatureMatch("features.0", image), "none")
-    assert problem.original is not None
-    torch.testing.assert_close(problem.original, image)
+    problem = Problem.pose(subject, invert.FeatureMatch("features.0", image), invert.prior("none"))
+    assert problem.objective.original is not None
+    torch.testing.assert_close(problem.objective.original, image)
     assert float(problem.loss(image)) == pytest.approx(0, abs=1e-9)

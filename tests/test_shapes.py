@@ -88,6 +88,9 @@ OBJECTIVES = {
     "channel": invert.Channel("conv", 3),
     "neuron": invert.Neuron("fc", 3),
     "direction": invert.Direction("relu", tuple(range(8))),
+    "observation": invert.Observation(
+        invert.operator("mask"), torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    ),
 }
 
 
@@ -97,7 +100,7 @@ def test_of_priors(prior: str, channels: int) -> None:
     invert.run(tiny_subject(channels), OBJECTIVES["feature"], prior, steps=2)
 
 
-@pytest.mark.parametrize("name", registry.names("invert.objectives"))
+@pytest.mark.parametrize("name", OBJECTIVES)
 def test_of_objectives(name: str) -> None:
     objective = OBJECTIVES[name] + 0.5 * OBJECTIVES["channel"]
     assert invert.run(tiny_subject(), objective, "none", steps=2, views=2).image.shape == (1, 3, 32, 32)

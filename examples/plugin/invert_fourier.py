@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from invert import Canvas, Prior
+from invert.protocols import Rngs, Shape
 
 COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 """A square root of the covariance of ImageNet's colours, as in Lucid: rows red, green, blue."""
@@ -46,8 +47,8 @@ class FourierBasis(Prior):
         if not 0 <= self.falloff <= 4:
             raise ValueError(f"falloff is {self.falloff}: it must lie between 0 and 4")
 
-    def start(self, shape: tuple[int, int, int, int], rng: torch.Generator) -> Spectrum:
-        return Spectrum(self, shape, rng)
+    def start(self, shape: Shape, rngs: Rngs) -> Spectrum:
+        return Spectrum(self, shape, rngs)
 
 
 class Spectrum(Canvas):
@@ -56,19 +57,20 @@ class Spectrum(Canvas):
     scale: Tensor
     colours: Tensor | None
 
-    def __init__(
-        self, settings: FourierBasis, shape: tuple[int, int, int, int], rng: torch.Generator
-    ) -> None:
+    def __init__(self, settings: FourierBasis, shape: Shape, rngs: Rngs) -> None:
         super().__init__()
-        batch, channels, *self.size = shape
+        channels, *self.size = shape
         frequencies = spectral_radius(*self.size)
         lowest = 1 / max(self.size)
-        self.register_buffer("scale", frequencies.clamp_min(lowest).pow(-settings.falloff)[..., None])
-        self.register_buffer("colours", colours() if settings.decorrelate and channels == 3 else None)
-        start = torch.randn(batch, channels, *frequencies.shape, 2, generator=rng)
+        scale = frequencies.clamp_min(lowest).pow(-settings.falloff)[..., None]
+        mixing = colours() if settings.decorrelate and channels == 3 else None
+        self.register_buffer("scale", scale, persistent=False)  # never moves: in no checkpoint
+        self.register_buffer("colours", mixing, persistent=False)
+        drawn = (torch.randn(channels, *frequencies.shape, 2, generator=rng) for rng in rngs)
+        start = torch.stack(list(drawn))
         self.coefficients = nn.Parameter(start * settings.deviation)
 
-    def forward(self) -> Tensor:
+    def forward(self, rngs: Rngs | None = None) -> Tensor:
         spectrum = torch.view_as_complex(self.coefficients * self.scale)
         image: Tensor = torch.fft.irfft2(spectrum, s=self.size, norm="ortho") / CONTRAST
         if self.colours is not None:

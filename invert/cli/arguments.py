@@ -62,8 +62,13 @@ def parser(command: str, description: str) -> Parser:
     )
 
 
-def add_options(p: Parser, cls: type[Any], only: Collection[str] | None = None) -> None:
-    """The options that fill the fields of a class, or only some of them, in its groups."""
+def add_options(
+    p: Parser, cls: type[Any], only: Collection[str] | None = None, may_lack: Collection[str] = ()
+) -> None:
+    """The options that fill the fields of a class, or only some of them, in its groups.
+
+    The arguments `may_lack` need not be there.
+    """
     groups: dict[str, argparse._ActionsContainer] = {"": p}
     groups |= {group.title: group for group in p._action_groups if group.title}
     for one, how in asked(cls):
@@ -71,13 +76,14 @@ def add_options(p: Parser, cls: type[Any], only: Collection[str] | None = None) 
             if how.group not in groups:
                 groups[how.group] = p.add_argument_group(how.group)
             for option in how.options:
-                _add(groups[how.group], option)
+                _add(groups[how.group], option, one.name in may_lack)
 
 
-def _add(group: argparse._ActionsContainer, option: Option) -> None:
+def _add(group: argparse._ActionsContainer, option: Option, may_lack: bool) -> None:
     help = option.help.replace("%", "%%")
     if not option.name.startswith("-"):
-        group.add_argument(option.name, metavar=option.metavar, help=help, default=argparse.SUPPRESS)
+        times: dict[str, Any] = {"nargs": "?"} if may_lack else {}
+        group.add_argument(option.name, metavar=option.metavar, help=help, default=argparse.SUPPRESS, **times)
         return
     details: dict[str, Any] = {"dest": option.key, "help": help, "default": argparse.SUPPRESS}
     if not option.metavar:

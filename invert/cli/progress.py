@@ -10,9 +10,10 @@ from contextlib import suppress
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from invert.cli.terminal import tell
 from invert.errors import plain
 from invert.sweeps.cells import Cell
-from invert.sweeps.sweep import GroupStarted, PhotosScored, SweepEvent
+from invert.sweeps.sweep import GroupStarted, Notice, PhotosScored, SweepEvent
 from invert.sweeps.worker import CellFinished, GroupStep
 
 NAME = 120
@@ -22,7 +23,7 @@ NAME = 120
 def show(events: Iterable[SweepEvent], cells: int, quiet: bool) -> Iterator[SweepEvent]:
     """Pass the events of a sweep of `cells` cells on, showing them on standard error."""
     if quiet:
-        yield from events
+        yield from _notices(events)
     elif sys.stderr.isatty():
         yield from _bar(events, cells)
     else:
@@ -83,15 +84,24 @@ def _bar(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
                     completed=done,
                     left=clock.left(done),
                 )
+            elif isinstance(event, Notice):
+                progress.console.print(f"invert: {event.text}", markup=False, highlight=False)
             else:
                 progress.console.print(finished(event), markup=False, highlight=False)
             yield event
 
 
+def _notices(events: Iterable[SweepEvent]) -> Iterator[SweepEvent]:
+    for event in events:
+        if isinstance(event, Notice):
+            tell(event.text)
+        yield event
+
+
 def _lines(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
     clock = Clock(cells)
     index = 0
-    for event in events:
+    for event in _notices(events):
         if isinstance(event, GroupStarted):
             index = event.index
             clock.left(index)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import invert_reports
 from invert.cli.arguments import add_options, parser
 from invert.cli.study import Output
 from invert.cli.terminal import say
@@ -18,6 +17,8 @@ def report(words: list[str]) -> int:
     add_options(p, Output, only=("out", "figure"))
     options = p.parse_args(words)
     output = read(Output, vars(options))
+    import invert_reports  # matplotlib, which takes a while
+
     directories = [Path(directory) for directory in options.directories]
     for directory in directories:
         if not (directory / "report.json").is_file():

@@ -9,8 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from invert.cli.arguments import USAGE, Parser, add_options, parser
+from invert.cli.terminal import tell
 from invert.errors import RequestError
 from invert.files import slug
+from invert.sweeps.growth import grown, held_by
 from invert.sweeps.options import Form, option, read
 from invert.sweeps.request import Request
 
@@ -34,7 +36,12 @@ class Output:
         "--out", "the folder for it (default: inversions/MODEL-WHEN)", "DIR", group=WHERE
     )
     resume: str | bool = option(
-        "--resume", "go on with what DIR (or --out) lacks", "DIR", group=WHERE, default=False, bare=True
+        "--resume",
+        "go on with what DIR (or --out) lacks, or with more",
+        "DIR",
+        group=WHERE,
+        default=False,
+        bare=True,
     )
     figure: Path | None = option(
         "--figure", "draw the grid as .png, .pdf or .svg", "FILE", FIGURE, group=WHERE
@@ -44,15 +51,19 @@ class Output:
     open: bool = option("--open", "open the page when it is done", group=WHERE, default=False)
     debug: bool = option("--debug", "a traceback with an error", group=WHERE, default=False)
 
-    def folder(self, model: str) -> Path:
-        """Where a study of `model` goes. Raises `RequestError` where that is not said, or twice."""
+    def named(self) -> Path | None:
+        """The folder that is named, if one is. Raises `RequestError` where two are, or none to go on with."""
         folders = {Path(folder) for folder in (self.out, self.resume) if isinstance(folder, str)}
         if len(folders) > 1:
             raise RequestError("--out and --resume name two folders: one of them is enough")
         if self.resume and not folders:
             raise RequestError("--resume needs a folder to go on with: --resume DIR")
-        if folders:
-            return folders.pop()
+        return folders.pop() if folders else None
+
+    def folder(self, model: str) -> Path:
+        """Where a study of `model` goes."""
+        if (named := self.named()) is not None:
+            return named
         name = f"{Path(model).name}-{datetime.now():%Y%m%d-%H%M%S}"
         return Path("inversions") / slug(name.replace(":", "-"))
 
@@ -60,6 +71,8 @@ class Output:
 def study(words: Sequence[str]) -> int:
     """Carry out one request; status 0, or 1 where a run failed, or 130 where it was interrupted."""
     request, output = parsed(words)
+    if request.model not in words and not output.quiet:
+        tell(f"going on with {request.command()}")
     from invert.cli.carry_out import carry_out  # torch, which takes seconds
 
     return carry_out(
@@ -76,13 +89,24 @@ def study(words: Sequence[str]) -> int:
 def parsed(words: Sequence[str]) -> tuple[Request, Output]:
     """What was asked for, and what is to come of it. Raises `RequestError` for words of another form."""
     said = vars(study_parser().parse_args(words))
-    return read(Request, said), read(Output, said)
+    output = read(Output, said)
+    folder = output.named()
+    held = held_by(folder) if output.resume and folder is not None else None
+    if held is not None and folder is not None:
+        return grown(held, said, folder), output
+    if "model" not in said:
+        lacking = f": {folder} holds no request.json to go on with" if output.resume else ""
+        raise RequestError(f"MODEL is missing{lacking} (see invert --help)")
+    return read(Request, said), output
 
 
 def study_parser() -> Parser:
     p = parser("", f"Shows what each layer of a vision classifier keeps of the image.\n\n{USAGE}")
-    p.usage = "invert MODEL [--layer NAMES | --class NAMES | --unit UNITS] [options]"
+    p.usage = (
+        "invert MODEL [--layer NAMES | --class NAMES | --unit UNITS] [options]\n"
+        "       invert --resume DIR [more of these]"
+    )
     p.add_argument("--version", action="version", version=f"invert {version('invert')}")
-    add_options(p, Request)
+    add_options(p, Request, may_lack=("model",))
     add_options(p, Output)
     return p

@@ -7,7 +7,6 @@ later, restores a picture. It prints, plots and writes nothing; it yields events
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -17,13 +16,20 @@ import torch
 from torch import Tensor, nn
 
 from invert.engine.capture import Capture
-from invert.protocols import Canvas
+from invert.engine.keeping import KEEPERS
+from invert.engine.stopping import NotFinite, put
+from invert.engine.stopwatch import Stopwatch
+from invert.protocols import Canvas, Now, Rngs, Stop
 
-Loss = Callable[[Tensor], Tensor]
+Value = Tensor | tuple[Tensor, Tensor]
+"""The loss `(B,)`; with the error that `until` is about, where it is another."""
+Loss = Callable[[Tensor], Value]
 Precision = Literal["fp32", "bf16"]
 
-RUNNING, UNTIL, PLATEAU, NOT_FINITE = range(4)
-REASONS = ("steps", "until", "plateau", "not finite")
+RUNNING = 0
+"""The reason for which a problem has ended, as long as it has not; then the number of its stop, from 1."""
+LOOK_EVERY = 20
+"""Steps between two looks at an accelerator: reading a tensor makes the host wait for it."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,8 @@ class Started:
 class Step:
     """One step was done. Tensors stay on the device, so that nobody waits who does not look.
 
-    `loss` and `penalty` are `(B,)`; `image` `(B, C, H, W)` is what they were computed on.
+    `loss` and `penalty` are `(B,)`; `image` `(B, C, H, W)` is what they were computed on, without the
+    noise of a canvas that adds some. `settled` says that the device is done with it: a look costs nothing.
     """
 
     step: int
@@ -47,16 +54,17 @@ class Step:
     penalty: Tensor
     image: Tensor
     seconds: float
+    settled: bool = True
 
 
 @dataclass(frozen=True)
 class Stopped:
     """The last event: why each problem stopped, and what it ended with.
 
-    `best` is the image of the least loss + penalty, in their running mean where they are smoothed
-    (the first to reach `until`, where that was asked), `last` that of the last step:
-    `(B, C, H, W)`. `loss` and `penalty` are the trace `(steps, B)`. `seconds` is the time in the
-    loop alone, without the consumer's.
+    `best` is the image that was kept: unless asked otherwise that of the least loss + penalty, in
+    their running mean where they are smoothed (the first to reach `until`, where that was asked);
+    `last` that of the last step: `(B, C, H, W)`. `loss` and `penalty` are the trace `(steps, B)`.
+    `seconds` is the time that the steps took, without the consumer's.
     """
 
     reasons: tuple[str, ...]
@@ -77,12 +85,11 @@ class Optimisation:
 
     `loss` maps images `(B, C, H, W)` in [0, 1] to `(B,)`. `rate(fraction)` is Adam's learning
     rate when that fraction of `steps` is done; the canvas may move some parameters at a multiple of
-    it. `until` stops a problem as soon as its loss is at most that; `patience` stops it when loss +
-    penalty has not fallen by 1 % for that many steps; a problem whose loss is not finite stops with
-    its best kept. Where `loss` is noisy (random views), its least value is a lucky draw:
-    `smoothing` above 0 chooses the best image, and sees progress, by a running mean that keeps so
-    much of its past at each step. `generators` are those that `loss` draws from; with the canvas's
-    own they are part of `state()`.
+    it. `stops` end a problem before (`invert.engine.stopping`); one whose loss is not finite always
+    ends. `keep` says what of the steps is the picture (`invert.engine.keeping`). Where `loss` is noisy
+    (random views), its least value is a lucky draw: `smoothing` above 0 judges steps by a running mean
+    that keeps so much of its past at each. `noise` are the generators, one a problem, for a canvas
+    that draws; `generators` those that `loss` draws from. All that moves is part of `state()`.
     """
 
     def __init__(
@@ -92,16 +99,17 @@ class Optimisation:
         *,
         steps: int,
         rate: Callable[[float], float],
-        until: float | None = None,
-        patience: int | None = None,
+        stops: Sequence[Stop] = (),
+        keep: str = "best",
         precision: Precision = "fp32",
         smoothing: float = 0.0,
+        noise: Rngs = (),
         generators: Sequence[torch.Generator] = (),
     ) -> None:
         self.canvas, self.loss, self.steps, self.rate = canvas, loss, steps, rate
-        self.until, self.patience, self.precision = until, patience, precision
-        self.smoothing = smoothing
-        self.generators = [*canvas.generators(), *generators]
+        self.precision, self.smoothing = precision, smoothing
+        self.noise = list(noise)
+        self.generators = [*noise, *generators]
         parameters = [p for p in canvas.parameters() if p.requires_grad]
         self.device = parameters[0].device
         on_cuda = self.device.type == "cuda"
@@ -117,31 +125,31 @@ class Optimisation:
             fused=on_cuda or self.device.type == "cpu",
             capturable=on_cuda,
         )
+        self.peak = torch.tensor(0.0, device=self.device)
         self.capture: Capture | None = Capture(self.generators) if on_cuda else None
+        self.watch = Stopwatch(self.device)
         with torch.no_grad():
             image = self._draw()
         self.problems, self.parameters = len(image), sum(p.numel() for p in parameters) // len(image)
-        self.step, self.seconds, self.interrupted = 0, 0.0, False
-        self.done = torch.zeros(1, dtype=torch.long, device=self.device)
-        self.best, self.last = image.clone(), image.clone()
-        blank = torch.full((self.problems,), math.inf, device=self.device)
-        self.mean, self.best_mean, self.level = blank.clone(), blank.clone(), blank.clone()
-        self.best_step, self.level_step, self.reason, self.ended = (
-            torch.zeros(self.problems, dtype=torch.long, device=self.device) for _ in range(4)
+        self.step, self.interrupted = 0, False
+        every = (NotFinite(), *stops)
+        self.reasons = ("steps", *(stop.name for stop in every))
+        self.progress = Progress(image, steps)
+        self.keeper = KEEPERS[keep](image, steps)
+        self.criteria = nn.ModuleList(stop.start(image) for stop in every)
+        self.memory = nn.ModuleDict(
+            {"progress": self.progress, "keeper": self.keeper, "criteria": self.criteria}
         )
-        self.trace = torch.full((2, steps, self.problems), math.nan, device=self.device)
 
     def __iter__(self) -> Iterator[Event]:
         yield Started(self.problems, self.parameters, self.steps)
-        self.canvas.train()
-        # Reading a tensor makes the host wait for the accelerator, so there it is done now and then.
-        check_every = 1 if self.device.type == "cpu" else 20
+        look_every = 1 if self.device.type == "cpu" else LOOK_EVERY
         while self.step < self.steps and not self.interrupted:
-            began = time.perf_counter()
-            loss, penalty = self._advance()
-            done = self.step % check_every == 0 and bool((self.reason != RUNNING).all())
-            self.seconds += time.perf_counter() - began
-            yield Step(self.step, loss, penalty, self.last.clone(), self.seconds)
+            settled = (self.step + 1) % look_every == 0
+            with self.watch:
+                loss, penalty = self._advance()
+                done = settled and bool((self.progress.reason != RUNNING).all())
+            yield Step(self.step, loss, penalty, self.progress.last.clone(), self.watch.seconds, settled)
             if done:
                 break
         yield self._stopped()
@@ -152,13 +160,14 @@ class Optimisation:
 
     def _advance(self) -> tuple[Tensor, Tensor]:
         rate = self.rate(self.step / self.steps)
+        self.peak.fill_(rate)
         for group in self.adam.param_groups:
             group["lr"].fill_(rate * group["factor"])
         if self.capture is None:
             self._compute()
         else:
             self.capture(self._compute)
-        loss, penalty = self.trace[:, self.step]
+        loss, penalty = self.progress.trace[:, self.step]
         self.step += 1
         return loss, penalty
 
@@ -167,42 +176,36 @@ class Optimisation:
         self.adam.zero_grad(set_to_none=True)
         with self._autocast():
             image = self._draw()
-            loss = self.loss(image).float()
+            value = self.loss(image)
+        loss, error = (v.float() for v in (value if isinstance(value, tuple) else (value, value)))
         penalty = self.canvas.penalty(image)
         total = loss + penalty
-        running = self.reason == RUNNING
+        running = self.progress.reason == RUNNING
         torch.where(running, total, 0).sum().backward()  # type: ignore[no-untyped-call]
+        with torch.no_grad(), self._autocast():  # of the parameters that the loss is of
+            shown = self.canvas().float() if self.canvas.draws else image.detach()
         self.adam.step()
         with torch.no_grad():
-            self.canvas.project()
-            self._keep(image.detach(), loss.detach(), penalty.detach(), total.detach(), running)
+            self.canvas.after_step(self.peak, self.noise or None)
+            mean = self.progress.take(shown, loss.detach(), penalty.detach(), running, self.smoothing)
+            now = Now(self.progress.done, shown, loss.detach(), penalty.detach(), error.detach(), mean)
+            self._judge(now, running)
 
-    def _keep(self, image: Tensor, loss: Tensor, penalty: Tensor, total: Tensor, running: Tensor) -> None:
-        self.trace.index_copy_(1, self.done, torch.stack([loss, penalty])[:, None])
-        self.done += 1
-        self.last.copy_(image)
-        put(self.ended, running, self.done)
-        finite = torch.isfinite(total)
-        reached = loss <= self.until if self.until is not None else torch.zeros_like(finite)
-        moved = self.smoothing * self.mean + (1 - self.smoothing) * total
-        put(self.mean, running & finite, torch.where(self.mean.isinf(), total, moved))
-        better = running & finite & ((self.mean < self.best_mean) | reached)
-        put(self.best, better[:, None, None, None], image)
-        put(self.best_mean, better, self.mean)
-        put(self.best_step, better, self.done)
-        fell = running & finite & (self.mean < self.level - 0.01 * self.level.abs().nan_to_num(posinf=0))
-        put(self.level, fell, self.mean)
-        put(self.level_step, fell, self.done)
-        self._end(running & ~finite, NOT_FINITE)
-        self._end(running & finite & reached, UNTIL)
-        if self.patience is not None:
-            self._end(running & finite & (self.done - self.level_step >= self.patience), PLATEAU)
-
-    def _end(self, which: Tensor, reason: int) -> None:
-        self.reason.masked_fill_(which & (self.reason == RUNNING), reason)
+    def _judge(self, now: Now, running: Tensor) -> None:
+        """Keep the picture, and end the problems that a stop ends."""
+        valid = running & torch.isfinite(now.loss + now.penalty)
+        ended = [criterion(now) for criterion in self.criteria]
+        final = torch.zeros_like(valid)
+        for criterion, which in zip(self.criteria, ended, strict=True):
+            if criterion.conclusive:
+                final = final | which
+        self.keeper(now, valid, final)
+        reason = self.progress.reason
+        for number, which in enumerate(ended, start=1):  # the first is the one for what is not finite
+            reason.masked_fill_((running if number == 1 else valid) & which & (reason == RUNNING), number)
 
     def _draw(self) -> Tensor:
-        image: Tensor = self.canvas()
+        image: Tensor = self.canvas(self.noise or None)
         return image.float()
 
     def _autocast(self) -> AbstractContextManager[object]:
@@ -212,57 +215,93 @@ class Optimisation:
 
     def _stopped(self) -> Stopped:
         unfinished = "interrupted" if self.interrupted else "steps"
-        reasons = tuple(unfinished if r == RUNNING else REASONS[r] for r in self.reason.tolist())
+        reasons = self.progress.reason.tolist()
         return Stopped(
-            reasons=reasons,
-            steps=tuple(self.ended.tolist()),
-            best=self.best,
-            best_steps=tuple(self.best_step.tolist()),
-            last=self.last,
-            loss=self.trace[0, : self.step],
-            penalty=self.trace[1, : self.step],
-            seconds=self.seconds,
+            reasons=tuple(unfinished if r == RUNNING else self.reasons[r] for r in reasons),
+            steps=tuple(self.progress.ended.tolist()),
+            best=self.keeper.picture,
+            best_steps=tuple(self.keeper.step.tolist()),
+            last=self.progress.last,
+            loss=self.progress.trace[0, : self.step],
+            penalty=self.progress.trace[1, : self.step],
+            seconds=self.watch.read(),
         )
-
-    _KEPT = (
-        *("best", "last", "mean", "best_mean", "best_step"),
-        *("level", "level_step", "reason", "ended", "trace"),
-    )
 
     def state(self) -> dict[str, Tensor]:
         """Everything that the next step depends on, as named tensors (no pickle is needed to save it)."""
-        state = {f"canvas.{name}": value for name, value in self.canvas.state_dict().items()}
+        state = {f"canvas.{name}": value for name, value in self._moving().items()}
         for index, moments in self.adam.state_dict()["state"].items():
             state |= {f"adam.{index}.{name}": value for name, value in moments.items()}
         state |= {f"generator.{i}": g.get_state() for i, g in enumerate(self.generators)}
-        state |= {f"kept.{name}": getattr(self, name) for name in self._KEPT}
+        state |= {f"memory.{name}": value for name, value in self.memory.state_dict().items()}
         state["step"] = torch.tensor(self.step)
-        state["seconds"] = torch.tensor(self.seconds, dtype=torch.float64)
+        state["seconds"] = torch.tensor(self.watch.read(), dtype=torch.float64)
         return {
             name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in state.items()
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from `state()` of an optimisation that was made with the same arguments."""
-        self.canvas.load_state_dict(_under("canvas.", state))
+        """Go on from `state()` of an optimisation that was made with the same arguments.
+
+        Raises `ValueError`, and changes nothing, where it is of another.
+        """
+        mine = {name: (v.shape, v.dtype) for name, v in self.state().items() if name[:5] != "adam."}
+        given = {name: (v.shape, v.dtype) for name, v in state.items() if name[:5] != "adam."}
+        if mine != given or not 0 <= int(state["step"]) <= self.steps:
+            raise ValueError("the state is of another optimisation")
         adam = self.adam.state_dict()
         parameters = [parameter for group in self.adam.param_groups for parameter in group["params"]]
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in _under("adam.", state).items():
             index, moment = name.split(".")
+            if int(index) >= len(parameters) or value.shape not in (parameters[int(index)].shape, ()):
+                raise ValueError("the state is of another optimisation")
             moments.setdefault(int(index), {})[moment] = laid_out_as(parameters[int(index)], value)
+        self.canvas.load_state_dict(_under("canvas.", state), strict=False)
         self.adam.load_state_dict({**adam, "state": moments})
         for i, generator in enumerate(self.generators):
             generator.set_state(state[f"generator.{i}"].cpu())
-        for name, value in _under("kept.", state).items():
-            getattr(self, name).copy_(value)
-        self.step, self.seconds = int(state["step"]), float(state["seconds"])
-        self.done.fill_(self.step)
+        self.memory.load_state_dict(_under("memory.", state))
+        self.step = int(state["step"])
+        self.watch.set(float(state["seconds"]))
+
+    def _moving(self) -> dict[str, Tensor]:
+        """What of the canvas changes from step to step: not what is frozen."""
+        frozen = {name for name, p in self.canvas.named_parameters() if not p.requires_grad}
+        return {name: value for name, value in self.canvas.state_dict().items() if name not in frozen}
 
 
-def put(into: Tensor, where: Tensor, values: Tensor) -> None:
-    """Overwrite `into` with `values` where `where` is true."""
-    into.copy_(torch.where(where, values, into))
+class Progress(nn.Module):
+    """How far B problems are: the trace, the running mean, the last picture, why and when one ended."""
+
+    done: Tensor
+    last: Tensor
+    mean: Tensor
+    reason: Tensor
+    ended: Tensor
+    trace: Tensor
+
+    def __init__(self, image: Tensor, steps: int) -> None:
+        super().__init__()
+        device, problems = image.device, len(image)
+        self.register_buffer("done", torch.zeros(1, dtype=torch.long, device=device))
+        self.register_buffer("last", image.clone())
+        self.register_buffer("mean", torch.full((problems,), math.inf, device=device))
+        self.register_buffer("reason", torch.full((problems,), RUNNING, dtype=torch.long, device=device))
+        self.register_buffer("ended", torch.zeros(problems, dtype=torch.long, device=device))
+        self.register_buffer("trace", torch.full((2, steps, problems), math.nan, device=device))
+
+    def take(self, image: Tensor, loss: Tensor, penalty: Tensor, running: Tensor, smoothing: float) -> Tensor:
+        """Take a step in; gives the running mean of loss + penalty."""
+        self.trace.index_copy_(1, self.done, torch.stack([loss, penalty])[:, None])
+        self.done += 1
+        self.last.copy_(image)
+        put(self.ended, running, self.done)
+        total = loss + penalty
+        moved = smoothing * self.mean + (1 - smoothing) * total
+        valid = running & torch.isfinite(total)
+        put(self.mean, valid, torch.where(self.mean.isinf(), total, moved))
+        return self.mean
 
 
 def laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:

@@ -8,19 +8,19 @@ and the network.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from invert.errors import RequestError
+from invert.protocols import Plugin, Rngs
 
 
 @dataclass(frozen=True, kw_only=True)
-class RandomViews:
+class RandomViews(Plugin):
     """`count` random similarity crops of each image at each step; the loss is the mean over it and them.
 
     The image itself is there because it is what will be shown. A view shows a square-on part of
@@ -31,6 +31,8 @@ class RandomViews:
     reflected. The kind of transformations is Lucid's (Olah, Mordvintsev, Schubert: "Feature
     Visualization", Distill 2017). Raises `RequestError` for a setting out of range.
     """
+
+    name: ClassVar[str] = "random"
 
     count: int = 7
     smallest_crop: float = 0.7
@@ -54,9 +56,9 @@ class RandomViews:
             if not fine:
                 raise RequestError(problem)
 
-    def start(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> Viewer:
-        """The transformation for one problem a seed, each with random numbers of its own."""
-        return Viewer(self, [torch.Generator(device).manual_seed(seed) for seed in seeds])
+    def start(self, rngs: Rngs) -> Viewer:
+        """The transformation for one problem a generator, which it draws from at each step."""
+        return Viewer(self, rngs)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -65,8 +67,8 @@ class RandomViews:
 class Viewer:
     """Views of B problems; the random numbers of one do not depend on the others."""
 
-    def __init__(self, settings: RandomViews, generators: list[torch.Generator]) -> None:
-        self.settings, self._generators = settings, generators
+    def __init__(self, settings: RandomViews, rngs: Rngs) -> None:
+        self.settings, self._generators = settings, list(rngs)
 
     def generators(self) -> list[torch.Generator]:
         """One a problem: what a checkpoint saves."""
@@ -134,17 +136,10 @@ IN_PLACE = RandomViews(smallest_crop=0.95, rotation=2.0, lowest_resolution=0.7)
 """For an objective about one place of the picture, which must stay under the eye of its unit."""
 
 
-def views_for(kind: str, asked: int | RandomViews | None, *, in_place: bool = False) -> RandomViews | None:
-    """The views a run gets: those asked for (a number; 0 for none), else by its objective.
-
-    Classes and units get them, a unit in one place small ones. Features do not: they are compared
-    place by place with a photo's.
-    """
-    if isinstance(asked, RandomViews):
-        return asked
-    usual = IN_PLACE if in_place else RandomViews()
-    if asked is None:
-        return None if kind == "feature" else usual
+def views_for(usual: RandomViews | None, asked: int | RandomViews | None) -> RandomViews | None:
+    """The views a run gets: those asked for (a number of its `usual` ones; 0 for none), else those."""
+    if asked is None or isinstance(asked, RandomViews):
+        return asked or usual
     if asked < 0:
         raise RequestError(f"views is {asked}: it must be 0 (none) or more")
-    return replace(usual, count=asked) if asked else None
+    return replace(usual or RandomViews(), count=asked) if asked else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,11 +18,13 @@ from invert.subjects import Subject
 class Evidence:
     """One inversion: `image` `(1, C, H, W)` in [0, 1] that `objective`, bound to `subject`, led to.
 
+    There is no subject where the objective reads no network.
+
     `original` is the photo of the same shape, where there is one; `target_index` the class that
     was driven up, where one was; `judge` an independent classifier, where the user named one.
     """
 
-    subject: Subject
+    subject: Subject | None
     objective: Objective
     image: Tensor
     original: Tensor | None = None
@@ -29,20 +32,33 @@ class Evidence:
     judge: Subject | None = None
 
     @cached_property
-    def loss(self) -> float:
-        """The objective at the image itself, in fp32, without noise or transformations."""
+    def activations(self) -> Mapping[str, Tensor]:
+        """Those that the objective reads, of the image itself, in fp32, without noise or transformations."""
+        if self.subject is None:
+            return {}
         with torch.no_grad():
-            activations = self.subject.activations(self.image, self.objective.layers)
-            return float(self.objective(self.image, activations))
+            return self.subject.activations(self.image, self.objective.layers)
+
+    def value(self, objective: Objective) -> float:
+        """A term of the objective at the image."""
+        with torch.no_grad():
+            return float(objective(self.image, self.activations))
 
     @cached_property
     def logits(self) -> Tensor | None:
         """The network's output for the inversion, `(classes,)`; None where it is no classifier."""
-        return class_scores(self.subject, self.image)
+        return self._scores(self.image)
 
     @cached_property
     def original_logits(self) -> Tensor | None:
-        return None if self.original is None else class_scores(self.subject, self.original)
+        return None if self.original is None else self._scores(self.original)
+
+    def _scores(self, image: Tensor) -> Tensor | None:
+        """An output is class scores where classes have names, or one was asked for: else an embedding."""
+        named = self.subject is not None and self.subject.classes is not None
+        if self.subject is None or not (named or self.target_index is not None):
+            return None
+        return class_scores(self.subject, image)
 
     @cached_property
     def judge_logits(self) -> Tensor | None:
@@ -58,7 +74,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class RowEvidence:
-    """All inversions of one layer under one prior.
+    """All inversions of one layer, or of another observation, under one prior.
 
     `originals` `(P, C, H, W)` are the photos, `images` `(P, K, C, H, W)` the K inversions of
     each, from K seeds. `layer_share` is the layer's size as a share of the input's. `subject` is
@@ -71,6 +87,11 @@ class RowEvidence:
     images: Tensor
     layer_share: float
     judge: Subject | None = None
+
+    def of_photo(self, number: int) -> RowEvidence:
+        """One photo with its own inversions alone."""
+        one = slice(number, number + 1)
+        return replace(self, originals=self.originals[one], images=self.images[one])
 
     def of_another_photo(self) -> RowEvidence:
         """A control: each photo with the inversions of another photo's code, where nothing should be kept."""

@@ -68,16 +68,17 @@ def judged_class(evidence: Evidence) -> int | None:
     subject, judge = evidence.subject, evidence.judge
     if judge is None or judge.classes is None:
         return None
+    known = None if subject is None else subject.classes
     if evidence.target_index is not None:
-        if subject.classes is None:
+        if known is None:
             return None
-        name = subject.classes[evidence.target_index]
-        return match(name, evidence.target_index, subject.classes, judge.classes)
+        name = known[evidence.target_index]
+        return match(name, evidence.target_index, known, judge.classes)
     if evidence.judge_original_logits is None:
         return None
     seen = int(evidence.judge_original_logits.argmax())
-    if subject.classes is None or evidence.original_logits is None:
+    if known is None or evidence.original_logits is None:
         return seen
     likeliest = evidence.original_logits.topk(min(AGREEMENT, len(evidence.original_logits))).indices.tolist()
-    matched = (match(subject.classes[i], i, subject.classes, judge.classes) for i in likeliest)
+    matched = (match(known[i], i, known, judge.classes) for i in likeliest)
     return seen if seen in matched else None

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from invert.measures.evidence import Evidence
 from invert.measures.measure import Measure
+from invert.objectives.feature_match import FeatureMatch
 from invert.protocols import Description
 
 
@@ -18,7 +19,8 @@ class FeatureError(Measure):
 
     It says how well the network is fooled at that layer and nothing about what the picture
     shows: noise can have an error of 0. Its square root stands in the tables of the IJCV paper;
-    the CVPR tables divide by the distance between different photos instead.
+    the CVPR tables divide by the distance between different photos instead. Whatever weight it has
+    in the loss; of several layers, the largest.
     """
 
     name: ClassVar[str] = "feature_error"
@@ -33,7 +35,8 @@ class FeatureError(Measure):
     )
 
     def __call__(self, evidence: Evidence) -> float | None:
-        return evidence.loss if evidence.objective.kind == "feature" else None
+        terms = [term for _, term in evidence.objective.terms if isinstance(term, FeatureMatch)]
+        return max((evidence.value(term) for term in terms), default=None)
 
 
 class PSNR(Measure):

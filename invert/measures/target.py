@@ -13,7 +13,10 @@ from invert.protocols import Description
 
 
 class TargetScore(Measure):
-    """The class's logit, or what the unit reached, in the picture itself (no views, no noise, fp32)."""
+    """The class's logit, or what the unit reached, in the picture itself (no views, no noise, fp32).
+
+    Null where the objective drives several things up.
+    """
 
     name: ClassVar[str] = "target_score"
     description: ClassVar[Description] = Description(
@@ -26,11 +29,10 @@ class TargetScore(Measure):
     )
 
     def __call__(self, evidence: Evidence) -> float | None:
-        if evidence.objective.kind == "feature":
-            return None
         if evidence.target_index is not None and evidence.logits is not None:
             return float(evidence.logits[evidence.target_index])
-        return -evidence.loss
+        driven = [term for _, term in evidence.objective.terms if term.drives_up]
+        return -evidence.value(driven[0]) if len(driven) == 1 else None
 
 
 class TargetProbability(Measure):

@@ -8,26 +8,25 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from invert.objectives.algebra import Term
-from invert.protocols import Activations, Kind
+from invert.errors import RequestError
+from invert.objectives.drive_up import DriveUp
+from invert.protocols import Activations, Network, Section
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-    from invert.subjects import Subject
 
 OUTPUT = "output"
 """The layer name of a network's final output."""
 
 
 @dataclass(frozen=True)
-class OfClass(Term):
+class OfClass(DriveUp):
     """A term about one class: `target` is its name, or its index."""
 
     target: str | int
 
     @property
-    def kind(self) -> Kind:
+    def section(self) -> Section:
         return "class"
 
     @property
@@ -35,13 +34,19 @@ class OfClass(Term):
         return (OUTPUT,)
 
     @property
+    def target_index(self) -> int | None:
+        return self.target if isinstance(self.target, int) else None
+
+    @property
     def index(self) -> int:
         if isinstance(self.target, str):
             raise ValueError("bind the objective to a subject first: objective.bind(subject)")
         return self.target
 
-    def bind(self, subject: Subject) -> Self:
-        return replace(self, target=subject.class_index(self.target))
+    def bind(self, network: Network | None) -> Self:
+        if network is None:
+            raise RequestError(f"{self} needs a network")
+        return replace(self, target=network.class_index(self.target))
 
 
 @dataclass(frozen=True)

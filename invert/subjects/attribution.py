@@ -42,12 +42,20 @@ def overlay(image: Tensor, evidence: Tensor) -> Tensor:
 
 
 def _placed(subject: Subject, layer: Layer) -> Layer | None:
-    """`layer`, or the deepest before it, that is a feature map `(C, h, w)` of a module called once."""
+    """`layer`, or the deepest before it, that is a feature map `(C, h, w)` of a module called once.
+
+    None for a map `(h, w, C)`: Grad-CAM would take its rows for channels.
+    """
+    if len(layer.shape) == 3 and layer.channel_axis != 0:
+        return None
     calls = Counter(each.tap.module for each in subject.layers if each.tap.module)
     reached = subject.layers[: subject.layers.index(layer) + 1]
     placed = (
         each
         for each in reversed(reached)
-        if len(each.shape) == 3 and each.shape[1] > 1 and calls[each.tap.module] == 1
+        if len(each.shape) == 3
+        and each.channel_axis == 0
+        and each.shape[1] > 1
+        and calls[each.tap.module] == 1
     )
     return next(placed, None)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from copy import copy, deepcopy
 from functools import cached_property
 from math import isfinite
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -43,6 +45,8 @@ class Subject:
     """The part of a resized photo's side that `image` keeps."""
     interpolation: str
     """How `image` resizes: `bilinear` or `bicubic`."""
+    program: str | None
+    """The SHA-256 of the model file that made it; None where a library did."""
     device: torch.device
     """Where the network is; `image` puts photos there."""
 
@@ -73,6 +77,7 @@ class Subject:
         self.classes = tuple(classes) if classes is not None else None
         self.crop = crop
         self.interpolation = interpolation
+        self.program = None
         self.device = _device(model) or torch.device("cpu")
         self._constants: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
 
@@ -123,10 +128,13 @@ class Subject:
         """A photo (a path, a PIL image, an array or a tensor) as the network sees it: `(1, C, H, W)`.
 
         Resized and cut as the weights were evaluated, in [0, 1]. See `invert.images.to_tensor`. A
-        tensor that has the network's own size is taken to be cut already, so that the image of an
-        image is that image.
+        tensor or an array that has the network's own size is taken to be cut already, so that the
+        image of an image is that image.
         """
-        cut = isinstance(photo, Tensor) and tuple(photo.shape[-3:]) == self.input_shape
+        size = self.input_shape[1:]
+        cut = (isinstance(photo, Tensor) and photo.ndim > 2 and tuple(photo.shape[-2:]) == size) or (
+            isinstance(photo, np.ndarray) and photo.shape[:2] == size
+        )
         crop = 1.0 if cut else self.crop
         image = to_tensor(photo, self.input_shape, crop=crop, interpolation=self.interpolation)
         return image.to(self.device)
@@ -260,6 +268,28 @@ class Subject:
         return digest.hexdigest()
 
     @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What beside the weights decides its answers, as JSON: plain where it is short, else a SHA-256."""
+        return {
+            "input": {
+                "shape": list(self.input_shape),
+                "mean": list(self.mean),
+                "std": list(self.std),
+                "crop": self.crop,
+                "interpolation": self.interpolation,
+            },
+            "classes": None if self.classes is None else _sha256(self.classes),
+            "layers": _sha256(
+                [
+                    (path, type(module).__qualname__, _extra(module))
+                    for path, module in self.model.named_modules()
+                ]
+                + [(layer.name, layer.kind, layer.shape) for layer in self.layers]
+            ),
+            "file": self.program,
+        }
+
+    @cached_property
     def _spellings(self) -> dict[str, Layer]:
         spellings: dict[str, Layer] = {}
         for layer in self.layers:
@@ -275,6 +305,18 @@ class Subject:
                 mean, std = torch.tensor([self.mean, self.std], device=device, dtype=dtype)[..., None, None]
             self._constants[device, dtype] = mean, std
         return self._constants[device, dtype]
+
+
+def _sha256(value: Sequence[Any]) -> str:
+    return hashlib.sha256(repr(tuple(value)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _extra(module: nn.Module) -> str:
+    """What a module says of itself (kernel size, stride, …), without addresses, which differ every time."""
+    try:
+        return re.sub(r" at 0x[0-9a-fA-F]+", "", str(module.extra_repr()))
+    except Exception:  # a network's own code
+        return ""
 
 
 def _trace_in_its_format(

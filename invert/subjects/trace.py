@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
+from invert.subjects.channels import channel_axis
+
 OUTPUT = "output"
 """The name of the network's final output."""
 
@@ -63,6 +65,8 @@ class Layer:
     """The type of the module, such as `Conv2d`."""
     share: float
     """How many numbers the layer holds for each number of the input image."""
+    channel_axis: int
+    """The axis of `shape` that counts channels: the first in convolutions, the last in transformers."""
     tap: Tap = field(repr=False)
 
 
@@ -120,22 +124,26 @@ def trace(model: nn.Module, inputs: Tensor, aliases: Mapping[str, str]) -> tuple
                 seen.append((tap, first, tuple(tap.value(returned, batch).shape[1:])))
                 first = False
 
-    kinds = {path: type(module).__name__ for path, module in model.named_modules()}
+    modules = dict(model.named_modules())
     # The gradient is asked for by name only, never taken: nothing is kept for it.
     nothing = torch.empty(0)
-    with saved_tensors_hooks(lambda _: nothing, lambda _: nothing), hooked(model, kinds, record):
+    with saved_tensors_hooks(lambda _: nothing, lambda _: nothing), hooked(model, modules, record):
         model(inputs)
 
     calls = Counter(tap.module for tap, first, _ in seen if first)
     others = _other_paths(model)
     layers = []
+    axes: dict[tuple[int, ...], int] = {}
+    height, width = inputs.shape[-2:]
     for tap, first, shape in seen:
+        axes[shape] = channel_axis(modules[tap.module], shape, axes, (height, width))
         paths = [tap.module, *others[tap.module]] if tap.module else [OUTPUT]
         if tap.module in aliases:
             paths.insert(1, aliases[tap.module])
         name, *rest = [spelling for path in paths for spelling in _spellings(path, tap, first, calls)]
         numel = prod(inputs.shape[1:])
-        layers.append(Layer(name, tuple(rest), shape, kinds[tap.module], prod(shape) / numel, tap))
+        kind = type(modules[tap.module]).__name__
+        layers.append(Layer(name, tuple(rest), shape, kind, prod(shape) / numel, axes[shape], tap))
     return tuple(layers)
 
 

@@ -11,11 +11,11 @@ from typing import Any
 from torch import Tensor
 
 from invert import photos
-from invert.api import default_prior
 from invert.errors import RequestError
 from invert.files import slug, unique
 from invert.objectives import Channel, ClassLogOdds, FeatureMatch, Neuron
-from invert.protocols import Kind, Objective, Prior
+from invert.protocols import Objective, Prior, Section, Stop
+from invert.settings import make_prior, make_stop
 from invert.subjects import Subject
 from invert.sweeps.request import Request
 
@@ -52,7 +52,7 @@ class Cell:
     request: Request
 
     @property
-    def objective(self) -> Kind:
+    def objective(self) -> Section:
         return "class" if self.request.classes else "unit" if self.request.unit else "feature"
 
     @property
@@ -86,12 +86,13 @@ class Cell:
 
 def plan(request: Request, subject: Subject, pictures: list[Photo]) -> list[Cell]:
     """The cells of a request, seeds innermost. Raises `RequestError` for a name that is not there."""
-    unused = set(request.settings) - set(request.prior)
+    unused = set(request.settings) - {*request.prior, *request.stop}
     if unused:
         raise RequestError(f"--set names the prior {min(unused)!r}, which --prior does not")
     cells = list(_cells(request, subject, pictures))
     for one in {(cell.objective, cell.prior): cell for cell in cells}.values():
         prior_of(one)
+    stops_of(request)
     # Names can be alike: ImageNet has two classes called crane.
     return [replace(c, id=i) for c, i in zip(cells, unique(cell.id for cell in cells), strict=True)]
 
@@ -116,7 +117,13 @@ def objective_of(cell: Cell, subject: Subject, pixels: Tensor | None) -> Objecti
 
 
 def prior_of(cell: Cell) -> Prior:
-    return default_prior(cell.prior, cell.objective, **cell.request.settings.get(cell.prior, {}))
+    """The prior of a cell as it will be used: settings that the request does not name suit the objective."""
+    prior = make_prior(cell.prior, **cell.request.settings.get(cell.prior, {}))
+    return prior if cell.objective == "feature" else prior.suited("maximisation")
+
+
+def stops_of(request: Request) -> list[Stop]:
+    return [make_stop(name, **request.settings.get(name, {})) for name in request.stop]
 
 
 def choose_photos(request: Request, read: Callable[[str], Tensor]) -> list[Photo]:
@@ -129,7 +136,8 @@ def choose_photos(request: Request, read: Callable[[str], Tensor]) -> list[Photo
 
 
 def photo_paths(request: Request) -> list[str]:
-    return [str(path) for path in photos.expand(request.image or [photos.default_photo()])]
+    paths = photos.expand(request.image or [photos.default_photo()])
+    return list(dict.fromkeys(map(str, paths)))
 
 
 def parse_unit(text: str) -> Channel | Neuron:
@@ -175,7 +183,7 @@ def _narrowed(request: Request, **changes: Any) -> Iterator[Request]:
     """The request with these changes, once for each prior and seed."""
     request = replace(request, controls=False, **changes)
     for prior in request.prior:
-        settings = {prior: request.settings[prior]} if prior in request.settings else {}
+        settings = {name: s for name, s in request.settings.items() if name in (prior, *request.stop)}
         for seed in request.seeds:
             yield replace(request, prior=(prior,), seeds=(seed,), settings=settings)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
@@ -19,6 +21,8 @@ from invert import images
 from invert.errors import RequestError
 from invert.files import WriteError, json_bytes, leftover_of, read_json, write_whole
 from invert.report import REPORT, Record, Report
+from invert.sweeps.cells import Cell
+from invert.sweeps.trust import is_record_of, is_trace
 from invert.typed_json import load_object, read_as, to_json
 
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
@@ -73,17 +77,31 @@ class Folder:
     def write_report(self, report: Report) -> None:
         self.write(REPORT, json_bytes(to_json(report)))
 
-    def record(self, run_id: str) -> Record | None:
-        """The record of a run, or None where it has none that can be read, or one whose picture is gone."""
-        file = self.out / "runs" / run_id / "record.json"
+    def record(self, cell: Cell) -> Record | None:
+        """The record of a cell; None where none is the cell's, with the picture and the trace it names."""
+        file = self.out / "runs" / cell.id / "record.json"
         try:
-            record = read_as(Record, file, load_object(file))
+            found = load_object(file)
+            record = read_as(Record, file, found)
         except RequestError:
             return None
-        if record.id != run_id:
+        if to_json(record) != found or not is_record_of(cell, record) or not self._holds_files_of(record):
             return None
-        image = record.files.image
-        return record if image is None or (self.out / image).is_file() else None
+        # As a study grows, another command may come to ask for the same cell.
+        return replace(record, command=cell.request.command())
+
+    def _holds_files_of(self, record: Record) -> bool:
+        """Whether the files that a sound record names are there, the picture being its own."""
+        files = record.files
+        if files.image is None or files.trace is None:
+            return files.image is files.trace
+        image = self.out / files.image
+        return (
+            image.is_file()
+            and sha256(image.read_bytes()).hexdigest() == record.sha256
+            and is_trace(read_json(self.out / files.trace), record.steps)
+            and all(shot.file and (self.out / shot.file).is_file() for shot in files.snapshots)
+        )
 
     def write_record(self, record: Record) -> None:
         """The last file of a run to be written."""
@@ -93,22 +111,22 @@ class Folder:
         """Save one image `(1, C, H, W)` in [0, 1] as 8-bit PNG under OUT; gives back `path`."""
         return self.write(path, images.to_png(image))
 
-    def write_checkpoint(self, run_id: str, state: dict[str, Tensor], seeds: list[int]) -> None:
-        content = safetensors.torch.save(state, _checkpoint_of(seeds))
+    def write_checkpoint(self, run_id: str, state: dict[str, Tensor], of: str) -> None:
+        """Where a run can be gone on with; `of` tells what is computed there from all else."""
+        content = safetensors.torch.save(state, _checkpoint_of(of, state))
         self.write(_checkpoint(run_id), content)
 
-    def checkpoint(self, run_id: str, seeds: list[int]) -> dict[str, Tensor] | None:
-        """The state of these seeds when the run was last left off, or None where this version left none."""
+    def checkpoint(self, run_id: str, of: str) -> dict[str, Tensor] | None:
+        """The state in which a run was left off; None where none is whole and of this, by this version."""
         path = self.out / _checkpoint(run_id)
-        if not path.exists():
+        if not path.is_file():
             return None
         try:
             with safetensors.safe_open(path, framework="pt") as file:
-                if file.metadata() == _checkpoint_of(seeds):
-                    return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                return state if file.metadata() == _checkpoint_of(of, state) else None
         except (safetensors.SafetensorError, OSError):
-            pass
-        return None
+            return None
 
     def drop_checkpoint(self, run_id: str) -> None:
         (self.out / _checkpoint(run_id)).unlink(missing_ok=True)
@@ -139,6 +157,12 @@ def _checkpoint(run_id: str) -> str:
     return f"runs/{run_id}/checkpoint.safetensors"
 
 
-def _checkpoint_of(seeds: list[int]) -> dict[str, str]:
-    """What a checkpoint has to be of to be gone on from: other versions may compute other bits."""
-    return {"seeds": json.dumps(seeds), "versions": f"invert {version('invert')}, torch {version('torch')}"}
+def _checkpoint_of(of: str, state: Mapping[str, Tensor]) -> dict[str, str]:
+    """What a checkpoint has to say of itself to be gone on from: other versions may compute other bits."""
+    content = sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        content.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        content.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    versions = f"invert {version('invert')}, torch {version('torch')}"
+    return {"of": of, "versions": versions, "sha256": content.hexdigest()}

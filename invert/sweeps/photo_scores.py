@@ -85,7 +85,7 @@ class PhotoScores:
             max=float(scores.max()),
             highest=[self._entry(i, float(scores[i]), folder) for i in order[:SHOWN]],
             lowest=[self._entry(i, float(scores[i]), folder) for i in order[::-1][:SHOWN]],
-            of_class=self._of_class(getattr(objective, "target", None), scores),
+            of_class=self._of_class(objective.target_index, scores),
         )
 
     def _entry(self, index: int, score: float, folder: Folder) -> ScoredPhoto:

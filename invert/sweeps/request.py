@@ -138,6 +138,10 @@ class Request:
     patience: int | None = option(
         "--patience", "stop a run when nothing has improved by 1 % for N steps", "N", whole(1), group=WORK
     )
+    stop: tuple[str, ...] = option(
+        "--stop", "more rules that end a run, by plug-ins (see `invert doctor`)", "NAMES", NAMES,
+        group=WORK, default=(),
+    )  # fmt: skip
     device: str = option("--device", "default: auto", "auto|cpu|cuda[:N]|mps", group=WORK, default="auto")
     precision: str = option("--precision", "default: auto", "auto|fp32|bf16", group=WORK, default="auto")
     views: int | None = option(
@@ -183,12 +187,3 @@ class Request:
         if model.startswith("-") or meant(model):
             return shlex.join(["invert", *rest, "--", model])
         return shlex.join(["invert", model, *rest])
-
-
-def differences(asked: Mapping[str, Any], made_by: Mapping[str, Any]) -> list[str]:
-    """What differs from the request that a folder was made with, in words."""
-    return [
-        f"{name} was {made_by.get(name)!r}, now {value!r}"
-        for name, value in asked.items()
-        if value != made_by.get(name)
-    ]

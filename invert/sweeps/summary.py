@@ -9,12 +9,13 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import to_tensor
 
+from invert import registry
 from invert.errors import one_line
 from invert.files import digest
 from invert.measures import RowEvidence, describe, measure_row
 from invert.measures.decomposition import kept_map
 from invert.measures.reading import reading
-from invert.report import LayerRow, Numbers, Record, Report, ReportedMeasure, ReportedPhoto
+from invert.report import LayerRow, Numbers, PhotoRow, Record, Report, ReportedMeasure, ReportedPhoto
 from invert.subjects import Subject
 from invert.sweeps.cells import RANDOM_WEIGHTS, Cell, Photo
 from invert.sweeps.codes import sketches
@@ -40,7 +41,7 @@ class Summary:
     ) -> None:
         self.request, self.subject, self.judge = request, subject, judge
         self.pictures, self.cells, self.folder = pictures, cells, folder
-        self.records = {cell.id: record for cell in cells if (record := folder.record(cell.id)) is not None}
+        self.records = {cell.id: record for cell in cells if (record := folder.record(cell)) is not None}
         self._rows: dict[tuple[str, str], LayerRow] = {}
         for photo in pictures:
             folder.write_image(f"images/{photo.id}.png", photo.pixels)
@@ -130,48 +131,60 @@ class Summary:
             share=info.share,
             runs=ids,
             seeds=len(self.request.seeds),
-            codes=self._codes(layer),
+            neutral=registry.get("invert.priors", prior).neutral,
         )
 
     def _codes(self, layer: str) -> dict[str, list[float]]:
         """The layer's codes of the photos, sketched: the same under every prior."""
-        rows = (row for row in self._rows.values() if row.layer == layer)
+        rows = (row for row in self._rows.values() if row.layer == layer and row.codes)
         known = next(rows, None)
         photos = {photo.id: photo.pixels for photo in self.pictures}
         return known.codes if known is not None else sketches(self.subject, layer, photos)
 
     def _measure(self, row: LayerRow, records: list[Record], control: str | None) -> None:
         """Fill in what is measured over the records of a row, or over its controls."""
-        evidence = self._evidence(row.layer, records)
+        done = [record for record in records if record.error is None]
+        photos = [photo for photo in self.pictures if len(_of(photo, done)) == len(self.request.seeds)]
+        evidence = self._evidence(row.layer, photos, done) if photos else None
         if control is not None:
             if evidence is not None:
                 row.controls[control] = measure_row(evidence)[0]
             return
-        row.measures, row.spread = _mean_over_runs([r for r in records if r.error is None])
-        if evidence is not None:
-            measures, spread = measure_row(evidence)
-            row.measures |= measures
-            row.spread |= spread
-            row.photos = len(evidence.originals)
-            row.tiles = kept_map(evidence) if len(self.request.seeds) > 1 else None
-            if len(evidence.originals) > 1:
-                row.controls["another photo"] = measure_row(evidence.of_another_photo())[0]
-        row.reading = reading(row.measures)
+        row.codes = self._codes(row.layer)
+        row.measures, row.spread = _mean_over_runs(done)
+        if evidence is None:
+            return
+        measures, spread = measure_row(evidence)
+        row.measures |= measures
+        row.spread |= spread
+        row.photos = len(photos)
+        row.tiles = kept_map(evidence) if row.seeds > 1 else None
+        if row.photos > 1:
+            row.controls["another photo"] = measure_row(evidence.of_another_photo())[0]
+        for n, photo in enumerate(photos):
+            row.by_photo[photo.id] = self._photo_row(row, evidence.of_photo(n), _of(photo, done))
+        row.reading = self._reading(row, row.measures, row.photos)
 
-    def _evidence(self, layer: str, records: list[Record]) -> RowEvidence | None:
-        """All inversions of a row, read back from their files so that a resumed run sees the same."""
-        runs = {
-            photo.id: [r for r in records if r.image == photo.id and r.error is None]
-            for photo in self.pictures
-        }
-        complete = [photo for photo in self.pictures if len(runs[photo.id]) == len(self.request.seeds)]
-        if not complete:
-            return None
-        inversions = [torch.stack([self._read(run) for run in runs[photo.id]]) for photo in complete]
+    def _photo_row(self, row: LayerRow, evidence: RowEvidence, records: list[Record]) -> PhotoRow:
+        """One photo's part of a row that is measured."""
+        measures = _mean_over_runs(records)[0] | measure_row(evidence)[0]
+        tiles = kept_map(evidence) if row.seeds > 1 else None
+        return PhotoRow(measures=measures, tiles=tiles, reading=self._reading(row, measures, 1))
+
+    def _reading(self, row: LayerRow, measures: Numbers, photos: int) -> str | None:
+        floor = row.controls.get("another photo", {})
+        spread = row.spread if photos > 1 else {}
+        return reading(
+            measures, photos=photos, seeds=row.seeds, floor=floor, spread=spread, neutral=row.neutral
+        )
+
+    def _evidence(self, layer: str, photos: list[Photo], records: list[Record]) -> RowEvidence:
+        """All inversions of photos, read back from their files so that a resumed run sees the same."""
+        inversions = [torch.stack([self._read(record) for record in _of(photo, records)]) for photo in photos]
         return RowEvidence(
             subject=self.subject,
             layer=layer,
-            originals=torch.cat([photo.pixels.cpu() for photo in complete]),
+            originals=torch.cat([photo.pixels.cpu() for photo in photos]),
             images=torch.stack(inversions),
             layer_share=self.subject.layer(layer).share,
             judge=self.judge,
@@ -182,6 +195,10 @@ class Summary:
         with Image.open(self.folder.out / record.files.image) as picture:
             pixels: Tensor = to_tensor(picture)
         return pixels
+
+
+def _of(photo: Photo, records: list[Record]) -> list[Record]:
+    return [record for record in records if record.image == photo.id]
 
 
 def _mean_over_runs(records: list[Record]) -> tuple[Numbers, Numbers]:

@@ -9,10 +9,12 @@ import json
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from invert.engine.devices import choose_device, choose_precision
 from invert.errors import RequestError, one_line
@@ -22,8 +24,9 @@ from invert.subjects import Subject
 from invert.sweeps.cells import Cell, choose_photos, groups, objective_of, plan
 from invert.sweeps.executors import Executor, InTurn
 from invert.sweeps.folder import Folder
+from invert.sweeps.growth import PHOTOS, differences
 from invert.sweeps.photo_scores import PhotoScores
-from invert.sweeps.request import Request, differences
+from invert.sweeps.request import Request
 from invert.sweeps.summary import Summary
 from invert.sweeps.worker import (
     Begun,
@@ -57,7 +60,14 @@ class GroupStarted:
     index: int
 
 
-SweepEvent = PhotosScored | GroupStarted | GroupStep | CellFinished
+@dataclass(frozen=True)
+class Notice:
+    """Something that whoever reads the results should know."""
+
+    text: str
+
+
+SweepEvent = PhotosScored | Notice | GroupStarted | GroupStep | CellFinished
 
 
 class Sweep:
@@ -100,6 +110,7 @@ class Sweep:
             folder.close()
 
     def _run_missing(self, folder: Folder) -> Iterator[SweepEvent]:
+        yield from self._other_threads()
         if self.scores and not all(map(self._is_finished, self.cells)):
             for done in self.scores.read():
                 if self.interrupted:
@@ -112,7 +123,7 @@ class Sweep:
             elif isinstance(event, File):
                 folder.write(event.path, event.content)
             elif isinstance(event, Checkpoint):
-                folder.write_checkpoint(event.cells[0].id, event.state, [cell.seed for cell in event.cells])
+                folder.write_checkpoint(event.cells[0].id, event.state, self._fingerprint(event.cells))
             elif isinstance(event, CellFinished):
                 record = self._with_photos(event, folder)
                 folder.write_record(record)
@@ -128,6 +139,17 @@ class Sweep:
             else:
                 yield event
 
+    def _other_threads(self) -> Iterator[Notice]:
+        """On a CPU the number of threads decides the last bits of a sum, and with them the picture."""
+        known = {record.threads for record in self.summary.records.values()}
+        before = known - {None, torch.get_num_threads()}
+        if before and self.subject.device.type == "cpu" and not all(map(self._is_finished, self.cells)):
+            yield Notice(
+                f"what is finished was computed with {' or '.join(map(str, before))} threads, what "
+                f"is to come with {torch.get_num_threads()}: the same cell may come to other bits "
+                f"(OMP_NUM_THREADS makes them the same)"
+            )
+
     def _next_task(self, folder: Folder, waiting: deque[list[Cell]]) -> Task | None:
         """The next group that lacks a cell; None where there is none, or the sweep is to stop."""
         while waiting:
@@ -138,7 +160,7 @@ class Sweep:
             elif self.interrupted:
                 return None
             else:
-                state = folder.checkpoint(cells[0].id, [cell.seed for cell in cells])
+                state = folder.checkpoint(cells[0].id, self._fingerprint(cells))
                 return Task(cells, finished, state)
         return None
 
@@ -160,23 +182,42 @@ class Sweep:
         return record is not None and record.stopped not in (None, "interrupted")
 
     def _check_made_by_this(self, folder: Folder, resume: bool) -> None:
-        asked = json.loads(json_bytes(self.request.as_json() | self._digests()))  # as it will be read back
+        # As it will be read back:
+        stood_for = json.loads(json_bytes(self._network | {PHOTOS: self._photos}))
+        asked = json.loads(json_bytes(self.request.as_json())) | stood_for
         made_by = folder.request()
         if made_by is not None and not resume:
             raise RequestError(f"{folder.out} holds a run already: add --resume, or choose another --out")
+        if made_by is not None and (unknown := [name for name in stood_for if name not in made_by]):
+            raise RequestError(
+                f"{folder.out} was made by an earlier version of invert, which did not note the "
+                f"{', the '.join(unknown)}: nobody can tell whether it is the same; choose another --out"
+            )
         if made_by is not None and (changes := differences(asked, made_by)):
             raise RequestError(f"{folder.out} was made by another request: {'; '.join(changes)}")
         folder.write_request(asked)
 
-    def _digests(self) -> dict[str, Any]:
-        """What the request's names stood for: files can change behind them."""
+    @cached_property
+    def _network(self) -> dict[str, Any]:
+        """What the names of the network and the judge stood for: files can change behind them."""
+        judge = self.judge
         return {
             "sha256 of the network": self.subject.sha256,
-            "sha256 of the judge": self.judge and self.judge.sha256,
-            "sha256 of the photos": [
-                sha256(Path(photo.path).read_bytes()).hexdigest() for photo in self.photos
-            ],
+            **{f"{part} of the network": fact for part, fact in self.subject.facts.items()},
+            "sha256 of the judge": judge and judge.sha256,
+            **{f"{part} of the judge": fact for part, fact in (judge.facts if judge else {}).items()},
         }
+
+    @cached_property
+    def _photos(self) -> dict[str, str]:
+        """What the photos' names stood for: the digests of their files."""
+        return {photo.path: sha256(Path(photo.path).read_bytes()).hexdigest() for photo in self.photos}
+
+    def _fingerprint(self, cells: list[Cell]) -> str:
+        """What cells compute together, whatever else the study holds."""
+        photos = [self._photos[photo.path] for photo in self.photos if photo.id == cells[0].photo]
+        what = [[cell.as_json() for cell in cells], self._network, photos]
+        return sha256(json_bytes(what)).hexdigest()
 
 
 def _photo_scores(request: Request, subject: Subject, cells: list[Cell]) -> PhotoScores | None:

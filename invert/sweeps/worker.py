@@ -10,22 +10,24 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from invert import images
-from invert.api import Problem, Result
+from invert.api import Result, result
 from invert.engine.devices import choose_device
 from invert.engine.optimise import Optimisation, Step, Stopped
+from invert.engine.problem import Problem
 from invert.errors import RequestError, one_line
 from invert.files import json_bytes, slug
 from invert.report import EvidenceFiles, Record, RecordFiles, Snapshot, TopClass
 from invert.settings import as_json
 from invert.subjects import Subject, load
 from invert.subjects.attribution import evidence_map, overlay
-from invert.sweeps.cells import Cell, objective_of, photo_paths, prior_of
+from invert.sweeps.cells import Cell, objective_of, photo_paths, prior_of, stops_of
 from invert.sweeps.describe import top5
 from invert.sweeps.request import Request
 
@@ -135,7 +137,10 @@ class Worker:
             self._optimisation.interrupt()
 
     def solve(self, task: Task) -> Iterator[WorkerEvent]:
-        """Solve a task; what goes wrong with its cells is in their records."""
+        """Solve a task; what goes wrong with its cells is in their records.
+
+        What went on from a checkpoint and failed is solved from the beginning: it may have been that.
+        """
         yield Begun(task)
         left = task.missing
         too_large, error_line = False, ""
@@ -150,6 +155,10 @@ class Worker:
             too_large = isinstance(error, torch.OutOfMemoryError) and len(task.cells) > 1
             error_line = one_line(error)
         self._optimisation = None
+        if error_line and not too_large and task.state is not None:
+            done = {cell.id for cell in task.missing if cell not in left}
+            yield from self.solve(Task(task.cells, task.finished | done))
+            return
         if too_large:
             # Only here, after the error is gone, does nothing hold the memory any more.
             torch.cuda.empty_cache()
@@ -167,21 +176,21 @@ class Worker:
             subject,
             objective_of(first, subject, photo),
             prior,
-            judge=self.judge(request),
             views=request.views,
         )
         self._optimisation = optimisation = problem.optimisation(
             [cell.seed for cell in cells],
             request.steps,
-            until=request.until,
+            until=request.until if first.objective == "feature" else None,
             patience=request.patience,
+            stops=stops_of(request),
             precision=request.precision,
         )
         if self._interrupted:
             optimisation.interrupt()
         if task.state is not None:
             optimisation.restore(task.state)
-        steps = request.steps or prior.steps
+        steps = steps_of(first)
         wanted = _snapshot_steps(steps)
         checkpointed = time.monotonic()
         for event in optimisation:
@@ -193,14 +202,15 @@ class Worker:
                 if time.monotonic() - checkpointed > CHECKPOINT_SECONDS:
                     yield Checkpoint(cells, optimisation.state())
                     checkpointed = time.monotonic()
-                yield GroupStep(cells, event.step, steps, float(event.loss[0]))
+                if event.settled:
+                    yield GroupStep(cells, event.step, steps, float(event.loss[0]))
         assert isinstance(event, Stopped)
         if "interrupted" in event.reasons:
             yield Checkpoint(cells, optimisation.state())
         for b, cell in enumerate(cells):
             if cell.id not in task.finished:
-                result = partial(problem.result, event, optimisation, b, cell.seed)
-                yield from _conclude(cell, subject, photo, result)
+                came_back = partial(result, problem, event, optimisation, b, cell.seed, self.judge(request))
+                yield from _conclude(cell, subject, photo, came_back)
 
     def photo(self, subject: Subject, path: str) -> Tensor:
         """A photo as a network sees it, `(1, C, H, W)` in [0, 1]."""
@@ -216,16 +226,17 @@ class Worker:
 
 
 def _conclude(
-    cell: Cell, subject: Subject, photo: Tensor | None, result: Callable[[], Result]
+    cell: Cell, subject: Subject, photo: Tensor | None, conclude: Callable[[], Result]
 ) -> Iterator[WorkerEvent]:
     """The files and the record of a cell that was solved."""
     try:
-        came_back = result()
+        came_back = conclude()
         files = {f"runs/{cell.id}/image.png": images.to_png(came_back.image)}
         files[f"runs/{cell.id}/trace.json"] = _trace(came_back.loss, came_back.penalty)
         if photo is not None:
             files |= _evidence_files(cell, subject, photo, came_back.image)
-        record = record_of(cell, came_back, top5(subject, came_back.image))
+        picture = sha256(files[f"runs/{cell.id}/image.png"]).hexdigest()
+        record = replace(record_of(cell, came_back, top5(subject, came_back.image)), sha256=picture)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
@@ -256,7 +267,6 @@ def record_of(
     error: str | None = None,
 ) -> Record:
     """What is kept of a run (docs/files.md); without a result, of one that failed. `seen` is its `top5`."""
-    here = f"runs/{cell.id}"
     record = Record(
         id=cell.id,
         **cell.identity(),
@@ -264,9 +274,10 @@ def record_of(
         error=error,
         device=str(choose_device(cell.request.device)),
         precision=cell.request.precision,
+        threads=torch.get_num_threads(),
         top5=seen,
         command=cell.request.command(),
-        files=RecordFiles(record=f"{here}/record.json"),
+        files=files_of(cell, None),
     )
     if result is None:
         return record
@@ -275,25 +286,44 @@ def record_of(
         steps=result.steps,
         seconds=round(result.seconds, 3),
         stopped=result.stopped,
-        reached=None if cell.request.until is None else result.stopped == "until",
+        reached=_reached(cell, result),
         device=result.device,
         precision=result.precision,
         parameters=result.parameters,
         views=result.views.as_json() if result.views else None,
         feature_error=result.feature_error,
         measures=result.measures,
-        files=RecordFiles(
-            image=f"{here}/image.png",
-            trace=f"{here}/trace.json",
-            record=f"{here}/record.json",
-            snapshots=[
-                Snapshot(step=step, file=_snapshot(cell, step))
-                for step in _snapshot_steps(cell.request.steps or result.prior.steps)
-                if step <= result.steps
-            ],
-            evidence=None if cell.photo is None else _evidence(cell),
-        ),
+        files=files_of(cell, result.steps),
     )
+
+
+def _reached(cell: Cell, result: Result) -> bool | None:
+    """Whether features are matched as --until asks; null where it asks nothing of this cell."""
+    asked = cell.request.until is not None and cell.objective == "feature"
+    return result.stopped == "until" if asked else None
+
+
+def files_of(cell: Cell, steps: int | None) -> RecordFiles:
+    """The files of a run that ended after so many steps, or, without, of one that failed."""
+    here = f"runs/{cell.id}"
+    if steps is None:
+        return RecordFiles(record=f"{here}/record.json")
+    return RecordFiles(
+        image=f"{here}/image.png",
+        trace=f"{here}/trace.json",
+        record=f"{here}/record.json",
+        snapshots=[
+            Snapshot(step=step, file=_snapshot(cell, step))
+            for step in _snapshot_steps(steps_of(cell))
+            if step <= steps
+        ],
+        evidence=None if cell.photo is None else _evidence(cell),
+    )
+
+
+def steps_of(cell: Cell) -> int:
+    """How many steps a cell takes, if nothing stops it."""
+    return cell.request.steps or prior_of(cell).steps
 
 
 def _trace(loss: Tensor, penalty: Tensor) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor, nn
 
-from invert.protocols import Canvas, Prior, Shape
+from invert.protocols import Canvas, Prior, Rngs, Shape
 from invert_priors.fast_generator import FastGenerator
 from invert_priors.generator import Architecture, Generator, Layer, drawn_size
 
@@ -136,8 +136,8 @@ class DeepImagePrior(Prior):
         fits = [n for n in range(1, len(self.channels) + 1) if -(-side // 2**n) >= BOTTLENECK]
         return max(fits, default=1)
 
-    def start(self, shape: Shape, rng: torch.Generator) -> Canvas:
-        return Generated(self, shape, rng)
+    def start(self, shape: Shape, rngs: Rngs) -> Canvas:
+        return Generated(self, shape, rngs)
 
     def architecture(self, scales: int, outputs: int) -> Architecture:
         return Architecture(
@@ -154,13 +154,13 @@ class DeepImagePrior(Prior):
 
 
 class Generated(Canvas):
-    """B generators, each with its own fixed input `z` `(1, inputs, H', W')` and its own input noise."""
+    """B generators, each with its own fixed input `z` `(1, inputs, H', W')`."""
 
     z: Tensor
 
-    def __init__(self, prior: DeepImagePrior, shape: Shape, rng: torch.Generator) -> None:
+    def __init__(self, prior: DeepImagePrior, shape: Shape, rngs: Rngs) -> None:
         super().__init__()
-        batch, channels, self.height, self.width = shape
+        channels, self.height, self.width = shape
         scales = prior.scales(self.height, self.width)
         step = 2**scales
         size = [max(-(-side // step), BOTTLENECK) * step for side in (self.height, self.width)]
@@ -169,16 +169,20 @@ class Generated(Canvas):
         self.noise, self.fast = prior.input_noise, prior.fast
         self.kernel_factor = prior.kernel_rate / prior.learning_rate
         self.networks = nn.ModuleList()
-        inputs, self._seeds = [], []
-        for _ in range(batch):  # one whole problem after the other: none depends on those that follow
+        inputs = []
+        for rng in rngs:
             self.networks.append(network(architecture, rng))
             inputs.append(prior.input_scale * torch.rand(1, prior.input_channels, *size, generator=rng))
-            self._seeds.append(int(torch.randint(2**62, (), generator=rng)))
-        self.register_buffer("z", torch.cat(inputs))
-        self._generators: list[torch.Generator] = []
+            if not self.draws:  # a number that noise would take: what is drawn next is the same without
+                torch.randint(2**62, (), generator=rng)
+        self.register_buffer("z", torch.cat(inputs), persistent=False)
         self._noisy: Tensor | None = None
         self._input: Tensor | None = None
         self._made: object = None
+
+    @property
+    def draws(self) -> bool:
+        return self.noise > 0
 
     def kernels(self) -> list[Tensor]:
         """Those in front of a batch norm, where they are held at their size."""
@@ -189,45 +193,38 @@ class Generated(Canvas):
     def rates(self) -> Mapping[Tensor, float]:
         return {kernel: self.kernel_factor * drawn_size(kernel) for kernel in self.kernels()}
 
-    def project(self) -> None:
+    def after_step(self, rate: Tensor, rngs: Rngs | None) -> None:
         for kernel in self.kernels():
             kernel.mul_(drawn_size(kernel) * kernel.numel() ** 0.5 / kernel.norm())
 
-    def generators(self) -> list[torch.Generator]:
-        """One a problem, on the device of `z`; none where no noise is added."""
-        if self.noise and [g.device for g in self._generators[:1]] != [self.z.device]:
-            self._generators = [torch.Generator(self.z.device).manual_seed(seed) for seed in self._seeds]
-        return self._generators
-
-    def forward(self) -> Tensor:
-        inputs = torch.split(self.inputs(), 1)
+    def forward(self, rngs: Rngs | None = None) -> Tensor:
+        inputs = torch.split(self.inputs(rngs if self.draws else None), 1)
         images = torch.cat([network(z) for network, z in zip(self.networks, inputs, strict=True)])
         return images[:, :, : self.height, : self.width]
 
     @torch.inference_mode(False)  # they will take part in gradients, whoever asked first
-    def inputs(self) -> Tensor:
-        """`z`, with fresh noise where there is some, as convolutions read it: channels last, and in bf16.
+    def inputs(self, rngs: Rngs | None) -> Tensor:
+        """`z`, with fresh noise from `rngs`, as convolutions read it: channels last, and in bf16.
 
         In memory of its own, and made once where nothing changes: making it anew takes as long as
         the convolution that reads it.
         """
-        noisy = self.training and self.noise > 0
         if not self.fast:
-            return self.noisy() if noisy else self.z
+            return self.z if rngs is None else self.noisy(rngs)
         half = torch.is_autocast_enabled(self.z.device.type)
         dtype = torch.get_autocast_dtype(self.z.device.type) if half else self.z.dtype
-        made = None if noisy else (dtype, self.z.device, self.z._version)
-        if noisy or made != self._made:
+        made = None if rngs is not None else (dtype, self.z.device, self.z._version)
+        if made is None or made != self._made:
             if self._input is None or (self._input.dtype, self._input.device) != (dtype, self.z.device):
                 self._input = torch.empty_like(self.z, dtype=dtype, memory_format=torch.channels_last)
-            self._input.copy_(self.noisy() if noisy else self.z)
+            self._input.copy_(self.z if rngs is None else self.noisy(rngs))
             self._made = made
         assert self._input is not None
         return self._input
 
-    def noisy(self) -> Tensor:
+    def noisy(self, rngs: Rngs) -> Tensor:
         if self._noisy is None or self._noisy.device != self.z.device:
             self._noisy = torch.empty_like(self.z)
-        for noisy, generator in zip(self._noisy, self.generators(), strict=True):
-            noisy.normal_(generator=generator)
+        for noisy, rng in zip(self._noisy, rngs, strict=True):
+            noisy.normal_(generator=rng)
         return torch.add(self.z, self._noisy, alpha=self.noise, out=self._noisy)

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
-
-from invert.protocols import Prior, Shape
+from invert.protocols import Prior, Rngs, Shape
 from invert_priors.pixels import PixelCanvas
 
 
@@ -21,6 +19,7 @@ class Pixels(Prior):
     """
 
     name: ClassVar[str] = "none"
+    neutral: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "maximisation": {"learning_rate": 0.1, "decay": 0.1}
     }
@@ -32,5 +31,5 @@ class Pixels(Prior):
         if not 0 <= self.start_contrast <= 0.5:
             raise ValueError(f"start_contrast is {self.start_contrast}: it must lie between 0 and 0.5")
 
-    def start(self, shape: Shape, rng: torch.Generator) -> PixelCanvas:
-        return PixelCanvas(shape, rng, self.start_contrast)
+    def start(self, shape: Shape, rngs: Rngs) -> PixelCanvas:
+        return PixelCanvas(shape, rngs, self.start_contrast)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from invert.protocols import Canvas, Shape
+from invert.protocols import Canvas, Rngs, Shape
 
 
 class PixelCanvas(Canvas):
@@ -14,10 +14,10 @@ class PixelCanvas(Canvas):
     It starts as mid-grey with noise of standard deviation `contrast` (in image units).
     """
 
-    def __init__(self, shape: Shape, rng: torch.Generator, contrast: float) -> None:
+    def __init__(self, shape: Shape, rngs: Rngs, contrast: float) -> None:
         super().__init__()
-        noise = torch.randn(shape, generator=rng)
+        noise = torch.stack([torch.randn(shape, generator=rng) for rng in rngs])
         self.logits = nn.Parameter(noise * (4 * contrast))  # the sigmoid's slope at 0 is 1/4
 
-    def forward(self) -> Tensor:
+    def forward(self, rngs: Rngs | None = None) -> Tensor:
         return self.logits.sigmoid()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from invert.protocols import Prior, Shape
+from invert.protocols import Prior, Rngs, Shape
 from invert_priors.pixels import PixelCanvas
 
 TYPICAL_GRADIENT = 0.1
@@ -32,7 +32,10 @@ class TotalVariation(Prior):
     """
 
     name: ClassVar[str] = "tv"
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"maximisation": {"weight": 0.01, "steps": 300}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "maximisation": {"weight": 0.01, "steps": 300},
+        "restoration": {"weight": 0.01, "alpha_weight": 0.0},
+    }
 
     learning_rate: float = 0.1
     decay: float = 0.1
@@ -55,15 +58,15 @@ class TotalVariation(Prior):
         if not 0 <= self.start_contrast <= 0.5:
             raise ValueError(f"start_contrast is {self.start_contrast}: it must lie between 0 and 0.5")
 
-    def start(self, shape: Shape, rng: torch.Generator) -> TotalVariationCanvas:
-        return TotalVariationCanvas(shape, rng, self)
+    def start(self, shape: Shape, rngs: Rngs) -> TotalVariationCanvas:
+        return TotalVariationCanvas(shape, rngs, self)
 
 
 class TotalVariationCanvas(PixelCanvas):
     """Pixels with the penalty of `TotalVariation`."""
 
-    def __init__(self, shape: Shape, rng: torch.Generator, settings: TotalVariation) -> None:
-        super().__init__(shape, rng, settings.start_contrast)
+    def __init__(self, shape: Shape, rngs: Rngs, settings: TotalVariation) -> None:
+        super().__init__(shape, rngs, settings.start_contrast)
         self.settings = settings
 
     def penalty(self, image: Tensor) -> Tensor:

@@ -114,12 +114,18 @@ def _study(key: str, subject: ReportedSubject, members: set[str | None], report:
 
 
 def _columns(entries: Iterable[Record | LayerRow], runs: list[Record]) -> list[Column]:
-    """A column a prior, split by source where two sources ran the same cell."""
+    """A column a prior, split by source where two sources have the same row, or other settings.
+
+    A row's numbers are of its own runs alone. Seeds or photos of another report beside them in one cell
+    would be taken for a part of them.
+    """
     seen: dict[tuple[object, ...], str | None] = {}
+    settings: dict[str, tuple[str | None, object]] = {}
     clashing = set()
     for run in runs:
-        problem = (run.prior, run.layer, run.target, run.image, run.seed)
-        if seen.setdefault(problem, run.source) != run.source:
+        row = (run.prior, run.layer, run.target, None if run.objective == "feature" else run.seed)
+        source, known = settings.setdefault(run.prior, (run.source, run.settings))
+        if seen.setdefault(row, run.source) != run.source or (source != run.source and known != run.settings):
             clashing.add(run.prior)
     found: dict[Column, None] = {}
     for entry in entries:

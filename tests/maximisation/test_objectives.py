@@ -8,7 +8,8 @@ from torch import nn
 
 import invert
 from invert import Channel, ClassLogOdds, ClassProbability, ClassScore, Direction, Neuron
-from invert.api import Problem
+from invert.api import results
+from invert.engine.problem import Problem
 from invert.protocols import Objective
 
 OBJECTIVES = [
@@ -31,12 +32,12 @@ OBJECTIVES = [
 @pytest.mark.parametrize("prior", ["dip", "none"])
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
 def test_a_few_steps_drive_it_up(subject: invert.Subject, objective: Objective, prior: str) -> None:
-    problem = Problem.pose(subject, objective, prior)
+    problem = Problem.pose(subject, objective, invert.prior(prior))
     optimisation = problem.optimisation([0], 8)
     with torch.no_grad():
         before = float(problem.loss(optimisation.canvas()))
     *_, stopped = optimisation
-    result = problem.results(stopped, optimisation, [0])[0]
+    result = results(problem, stopped, optimisation, [0])[0]
     assert float(problem.loss(result.image)) < before
 
 
@@ -53,7 +54,7 @@ def test_objectives_add_subtract_and_scale(subject: invert.Subject) -> None:
     assert torch.allclose(value(-(zebra + ball) * 0.5), -0.5 * (value(zebra) + value(ball)))
     assert torch.allclose(value(zebra + ball + unit), value(zebra + (ball + unit)))
     assert (zebra + unit).layers == ("output", "conv2")
-    assert (zebra + unit).kind == "class"
+    assert (zebra + unit).section == "class"
     assert "2 × class zebra" in str(2 * zebra)
 
 
@@ -83,10 +84,10 @@ def test_what_is_not_there_is_said_in_one_line(
 
 def test_the_same_seed_draws_the_same_and_problems_do_not_meet(subject: invert.Subject) -> None:
     def solve(seeds: list[int]) -> list[invert.Result]:
-        problem = Problem.pose(subject, ClassScore("zebra"), "dip")
+        problem = Problem.pose(subject, ClassScore("zebra"), invert.prior("dip"))
         optimisation = problem.optimisation(seeds, 4)
         *_, stopped = optimisation
-        return problem.results(stopped, optimisation, seeds)
+        return results(problem, stopped, optimisation, seeds)
 
     alone, again, (_, beside) = solve([1])[0], solve([1])[0], solve([0, 1])
     assert torch.equal(alone.image, again.image)
@@ -94,7 +95,7 @@ def test_the_same_seed_draws_the_same_and_problems_do_not_meet(subject: invert.S
 
 
 def test_a_run_goes_on_from_a_checkpoint_as_if_never_stopped(subject: invert.Subject) -> None:
-    problem = Problem.pose(subject, ClassScore("zebra"), "dip")
+    problem = Problem.pose(subject, ClassScore("zebra"), invert.prior("dip"))
     *_, whole = problem.optimisation([0], 6)
     first, second = problem.optimisation([0], 6), problem.optimisation([0], 6)
     for event in first:
@@ -170,6 +171,6 @@ def test_the_redirected_gradient_is_the_true_one_where_a_unit_is_alive(subject: 
     objective = Channel("relu2", 1).bind(subject)
     plain, redirected = image.clone().requires_grad_(), image.clone().requires_grad_()
     objective(plain, subject.activations(plain, objective.layers)).sum().backward()
-    Problem.pose(subject, objective, "none").loss(redirected).sum().backward()
+    Problem.pose(subject, objective, invert.prior("none")).loss(redirected).sum().backward()
     assert plain.grad is not None and plain.grad.any()
     assert torch.equal(plain.grad, redirected.grad)

@@ -108,3 +108,15 @@ def test_requests_that_cannot_be_met(
     assert main([model, *words, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert error.startswith("invert: error: ") and error.count("\n") == 1 and message in error
+
+
+def test_until_is_about_features_and_ends_no_class(model: str, tmp_path: Path) -> None:
+    """It ended a class at a loss below it: at once, with the network sure of nothing."""
+    report = invert(tmp_path / "out", model, "--class", "bright", "--layer", "conv", "--until", "1000")
+    features, drawn = report["runs"]
+    assert (features["objective"], features["stopped"], features["steps"], features["reached"]) == (
+        "feature", "until", 1, True
+    )  # fmt: skip
+    assert (drawn["objective"], drawn["stopped"], drawn["steps"], drawn["reached"]) == (
+        "class", "steps", 3, None
+    )  # fmt: skip

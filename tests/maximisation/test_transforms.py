@@ -8,6 +8,10 @@ import invert
 from invert.engine.views import IN_PLACE, RandomViews, blurred, views_for
 
 
+def rngs(*seeds: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
 @pytest.fixture
 def images() -> torch.Tensor:
     return torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(3))
@@ -15,20 +19,20 @@ def images() -> torch.Tensor:
 
 def test_a_view_of_everything_unturned_is_the_image_itself(images: torch.Tensor) -> None:
     views = RandomViews(count=2, smallest_crop=1.0, rotation=0.0, lowest_resolution=1.0, noise=0.0).start(
-        [0, 1]
+        rngs(0, 1)
     )(images)
     assert torch.equal(views, images.repeat_interleave(3, dim=0))
 
 
 def test_the_image_itself_comes_first_and_then_its_views(images: torch.Tensor) -> None:
-    views = RandomViews(count=2).start([0, 1])(images)
+    views = RandomViews(count=2).start(rngs(0, 1))(images)
     assert torch.equal(views[::3], images)
     assert not (views[[1, 2, 4, 5]] == images[[0, 0, 1, 1]]).flatten(1).all(1).any()
 
 
 def test_the_similarity_that_changes_nothing_changes_nothing(images: torch.Tensor) -> None:
     views = RandomViews(count=1, smallest_crop=1.0, rotation=1e-9, lowest_resolution=1.0, noise=0.0).start(
-        [0, 1]
+        rngs(0, 1)
     )(images)
     assert torch.allclose(views[1::2], images, atol=1e-5)
 
@@ -40,12 +44,12 @@ def test_a_turn_of_a_picture_that_is_not_square_keeps_its_proportions() -> None:
     for seed in range(4):
         turned = RandomViews(
             count=1, smallest_crop=1.0, rotation=30.0, lowest_resolution=1.0, noise=0.0
-        ).start([seed])(disc)[1:]
+        ).start(rngs(seed))(disc)[1:]
         assert (turned - disc)[..., 12:36].abs().mean() < 0.04
 
 
 def test_views_are_seeded_and_new_at_each_call(images: torch.Tensor) -> None:
-    one, same, other = (RandomViews().start(seeds) for seeds in ([5, 6], [5, 6], [7, 8]))
+    one, same, other = (RandomViews().start(rngs(*seeds)) for seeds in ([5, 6], [5, 6], [7, 8]))
     first, second = one(images), one(images)
     assert first.shape == (16, 3, 24, 32)
     assert torch.equal(first, same(images))
@@ -54,8 +58,8 @@ def test_views_are_seeded_and_new_at_each_call(images: torch.Tensor) -> None:
 
 
 def test_the_views_of_a_problem_do_not_depend_on_those_beside_it(images: torch.Tensor) -> None:
-    together = RandomViews().start([5, 6])(images)
-    alone = RandomViews().start([6])(images[1:])
+    together = RandomViews().start(rngs(5, 6))(images)
+    alone = RandomViews().start(rngs(6))(images[1:])
     assert torch.allclose(together[8:], alone, atol=1e-6)
 
 
@@ -73,13 +77,13 @@ def test_a_blur_is_that_of_fewer_pixels(images: torch.Tensor) -> None:
 
 def test_views_draw_from_no_global_state(images: torch.Tensor) -> None:
     before = torch.get_rng_state()
-    RandomViews().start([0, 1])(images)
+    RandomViews().start(rngs(0, 1))(images)
     assert torch.equal(before, torch.get_rng_state())
 
 
 def test_views_are_differentiable_and_stay_inside_the_range(images: torch.Tensor) -> None:
     images.requires_grad_()
-    views = RandomViews(count=16, noise=0.0).start([0, 1])(images)
+    views = RandomViews(count=16, noise=0.0).start(rngs(0, 1))(images)
     assert float(views.detach().min()) >= 0 and float(views.detach().max()) <= 1
     (gradient,) = torch.autograd.grad(views[:17].sum(), images)
     assert (gradient[0] > 0).float().mean() > 0.9
@@ -87,11 +91,11 @@ def test_views_are_differentiable_and_stay_inside_the_range(images: torch.Tensor
 
 
 def test_generators_resume_where_they_were(images: torch.Tensor) -> None:
-    viewer = RandomViews().start([0, 1])
+    viewer = RandomViews().start(rngs(0, 1))
     viewer(images)
     states = [g.get_state() for g in viewer.generators()]
     expected = viewer(images)
-    again = RandomViews().start([9, 9])
+    again = RandomViews().start(rngs(9, 9))
     for generator, state in zip(again.generators(), states, strict=True):
         generator.set_state(state)
     assert torch.equal(again(images), expected)
@@ -114,13 +118,16 @@ def test_settings_out_of_range_are_refused(settings: dict[str, float]) -> None:
 
 
 def test_views_are_on_for_classes_and_units_alone() -> None:
-    assert views_for("feature", None) is None
-    assert views_for("class", None) == views_for("unit", None) == RandomViews()
-    assert views_for("unit", None, in_place=True) == IN_PLACE
+    assert invert.FeatureMatch("conv1", "photo.png").views is None
+    assert invert.ClassScore(0).views == invert.Channel("conv1", 0).views == RandomViews()
+    assert invert.Neuron("conv1", 0).views == IN_PLACE
     assert invert.Neuron("conv1", 0).in_place
     assert not invert.Channel("conv1", 0).in_place
-    assert (invert.Channel("conv1", 0) - invert.Neuron("conv1", 0)).in_place
-    assert views_for("class", 0) is None
-    assert views_for("feature", 2) == RandomViews(count=2)
+    beside = invert.Channel("conv1", 0) - invert.Neuron("conv1", 0)
+    assert beside.in_place and beside.views == IN_PLACE
+    assert views_for(IN_PLACE, None) == IN_PLACE
+    assert views_for(RandomViews(), 0) is None
+    assert views_for(None, None) is None
+    assert views_for(None, 2) == RandomViews(count=2)
     with pytest.raises(invert.RequestError, match=r"0 \(none\) or more"):
-        views_for("class", -1)
+        views_for(None, -1)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from invert.engine.optimise import optimise
-from invert.protocols import Canvas, Shape
+from invert.protocols import Canvas
 from invert_priors.dip import DeepImagePrior
 
 LITTLE: dict[str, Any] = {
@@ -23,8 +23,13 @@ LITTLE: dict[str, Any] = {
 }
 
 
-def start(shape: Shape, seed: int = 0, **settings: Any) -> Canvas:
-    return DeepImagePrior(**settings).start(shape, torch.Generator().manual_seed(seed))
+def rngs(problems: int, seed: int = 0) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed + 100 * b) for b in range(problems)]
+
+
+def start(shape: tuple[int, int, int, int], seed: int = 0, **settings: Any) -> Canvas:
+    problems, channels, height, width = shape
+    return DeepImagePrior(**settings).start((channels, height, width), rngs(problems, seed))
 
 
 def test_published_size_at_224() -> None:
@@ -53,7 +58,7 @@ def test_scales_follow_the_size(side: int, scales: int, canvas: int) -> None:
 
 @pytest.mark.parametrize("preset", ["paper", "maximisation"])
 @pytest.mark.parametrize("shape", [(1, 3, 32, 32), (2, 1, 28, 28), (1, 3, 37, 50), (1, 3, 6, 6)], ids=str)
-def test_images_have_the_shape_and_range_asked_for(shape: Shape, preset: str) -> None:
+def test_images_have_the_shape_and_range_asked_for(shape: tuple[int, int, int, int], preset: str) -> None:
     image = start(shape, **DeepImagePrior.presets[preset])()
     assert image.shape == shape
     assert image.min() >= 0
@@ -76,37 +81,43 @@ def test_problems_do_not_influence_each_other() -> None:
 def test_the_same_generator_gives_the_same_images(noise: float) -> None:
     state = torch.random.get_rng_state()
     first, again = (start((1, 3, 16, 16), input_noise=noise, **LITTLE) for _ in range(2))
+    one, other = rngs(1, 7), rngs(1, 7)
     for _ in range(3):
-        assert torch.equal(first(), again())
+        assert torch.equal(first(one), again(other))
     assert torch.equal(state, torch.random.get_rng_state())
     assert not torch.equal(first(), start((1, 3, 16, 16), seed=1, input_noise=noise, **LITTLE)())
 
 
-def test_input_noise_is_for_training_only() -> None:
+def test_input_noise_comes_with_generators_only() -> None:
     canvas = start((1, 3, 16, 16), input_noise=0.03, **LITTLE)
-    assert not torch.equal(canvas(), canvas())
-    canvas.eval()
+    noise = rngs(1, 7)
+    assert not torch.equal(canvas(noise), canvas(noise))
     assert torch.equal(canvas(), canvas())
     still = start((1, 3, 16, 16), **LITTLE)
-    assert torch.equal(canvas(), still.eval()())
+    assert torch.equal(canvas(), still())
+    assert torch.equal(still(rngs(1, 7)), still())
+    assert canvas.draws and not still.draws
 
 
-def test_declared_generators_are_those_of_the_noise() -> None:
-    assert start((2, 3, 16, 16), **LITTLE).generators() == []
-    canvas = start((2, 3, 16, 16), input_noise=0.03, **LITTLE)
-    states = [generator.get_state() for generator in canvas.generators()]
-    assert len(states) == 2
-    image = canvas()
-    for generator, state in zip(canvas.generators(), states, strict=True):
-        generator.set_state(state)
-    assert torch.equal(canvas(), image)
+def test_what_is_drawn_next_is_the_same_with_and_without_noise() -> None:
+    """The engine takes the seed of the steps' noise where there is some; views come after it."""
+    (quiet,), (noisy,) = rngs(1), rngs(1)
+    DeepImagePrior(**LITTLE).start((3, 16, 16), [quiet])
+    DeepImagePrior(**LITTLE, input_noise=0.03).start((3, 16, 16), [noisy])
+    torch.randint(2**62, (), generator=noisy)
+    assert torch.equal(quiet.get_state(), noisy.get_state())
+
+
+def test_the_fixed_input_is_in_no_checkpoint() -> None:
+    assert not any(name.endswith("z") for name in start((1, 3, 16, 16), **LITTLE).state_dict())
 
 
 def test_noise_of_a_problem_does_not_depend_on_the_batch() -> None:
     alone = start((1, 3, 16, 16), input_noise=0.03, **LITTLE)
     both = start((2, 3, 16, 16), input_noise=0.03, **LITTLE)
+    one, two = rngs(1, 7), rngs(2, 7)
     for _ in range(2):
-        assert torch.equal(alone(), both()[:1])
+        assert torch.equal(alone(one), both(two)[:1])
 
 
 def test_fast_and_plain_draw_the_same_image() -> None:
@@ -124,7 +135,7 @@ def test_paper_preset_is_the_published_schedule() -> None:
     assert (paper.steps, paper.learning_rate, paper.warmup, paper.decay) == (3100, 1e-3, 0.0, 1.0)
     canvas = start((1, 3, 32, 32), **DeepImagePrior.presets["paper"])
     before = canvas.state_dict()
-    canvas.project()
+    canvas.after_step(torch.tensor(0.01), None)
     assert not canvas.rates()
     assert all(torch.equal(before[name], value) for name, value in canvas.state_dict().items())
 
@@ -175,5 +186,6 @@ def test_another_fixed_input_is_another_picture(fast: bool) -> None:
     one, other = (start((1, 3, 16, 16), seed, **LITTLE, fast=fast) for seed in (0, 1))
     before = one().detach()
     one.load_state_dict(other.state_dict())
+    one.get_buffer("z").copy_(other.get_buffer("z"))
     torch.testing.assert_close(one(), other())
     assert not torch.equal(one(), before)

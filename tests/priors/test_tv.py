@@ -54,7 +54,7 @@ def test_alpha_norm_is_its_formula() -> None:
 def test_a_weight_is_the_price_of_a_photos_variation() -> None:
     """A checkerboard whose gradient is the typical one, but for the far border, costs `weight` a pixel."""
     prior = TotalVariation(weight=0.5, alpha_weight=0.0)
-    canvas = prior.start((1, 1, 64, 64), torch.Generator().manual_seed(0))
+    canvas = prior.start((1, 64, 64), [torch.Generator().manual_seed(0)])
     y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
     board = 0.5 + (0.1 / math.sqrt(2)) * ((x + y) % 2)[None, None]
     assert float(canvas.penalty(board)) == pytest.approx(0.5 * 63 / 64, rel=1e-6)

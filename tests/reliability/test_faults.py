@@ -17,9 +17,9 @@ from kill_and_resume import contents, differences, finished, half_written
 from reliability_helpers import report
 from torch import Tensor
 
-from invert.api import Problem
 from invert.cli import main
 from invert.engine.optimise import Optimisation
+from invert.engine.problem import Problem
 from invert.objectives import feature_match
 from invert.sweeps import summary
 from invert_priors.tv import TotalVariation
@@ -146,7 +146,7 @@ def test_a_control_that_fails_is_told(
     real = Problem.optimisation
 
     def fails_on_random_weights(self: Problem, *rest: Any, **more: Any) -> Optimisation:
-        if self.subject.weights.startswith("random"):
+        if self.network.weights.startswith("random"):
             raise RuntimeError("no luck")
         return real(self, *rest, **more)
 

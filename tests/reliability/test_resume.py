@@ -147,7 +147,7 @@ def test_resume_refuses_another_request_and_names_the_differences(
     assert invert(*words, "--steps", 2, model=f"{model}:net") == 0
     assert "steps was 2, now 3; until was None, now 0.5" in again("--steps", 3, "--until", 0.5)
     Image.new("RGB", (40, 40), "blue").save(photo)
-    assert "sha256 of the photos was" in again("--steps", 2)
+    assert f"sha256 of the photo {photo} was" in again("--steps", 2)
     model.write_text(model.read_text().replace("128, 4", "128, 4, bias=False"))
     assert "sha256 of the network was" in again("--steps", 2)
 

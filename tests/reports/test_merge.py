@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import invert_reports
 from invert.errors import RequestError
 from invert.report import read_report
+from invert.typed_json import to_json
 from invert_reports.study import studies
 
 
@@ -35,6 +37,41 @@ def test_the_same_cell_in_two_reports_becomes_two_columns(make, tmp_path):
     invert_reports.merge([a, b], tmp_path / "merged")
     (study,) = studies(read_report(tmp_path / "merged"))
     assert [column.label for column in study.columns] == ["tv · a", "tv · b", "dip"]
+
+
+@pytest.mark.parametrize("differs", ["seeds", "photos"])
+def test_other_seeds_or_photos_are_a_group_of_their_own(make, tmp_path, visit, differs):
+    """The numbers beside pictures are those pictures' own: nothing is said of four seeds that is of two."""
+    seeds = ((0, 1), (2, 3)) if differs == "seeds" else ((0, 1), (0, 1))
+    factories = [make(name) for name in ("a", "b")]
+    for turn, (factory, own) in enumerate(zip(factories, seeds, strict=True)):
+        factory.photo(turn=turn if differs == "photos" else 0)
+        factory.feature(("conv1", "fc6"), priors=("tv",), seeds=own)
+    factories[1].layers[0]["measures"]["kept.luminance"] = 0.123
+    page = invert_reports.merge([factory.write() for factory in factories], tmp_path / "merged")
+    (study,) = studies(read_report(tmp_path / "merged"))
+    assert [column.label for column in study.columns] == ["tv · a", "tv · b"]
+    for row in study.rows:
+        for cell, own in zip(row.cells, seeds, strict=True):
+            assert sorted(run.seed for run in cell.runs) == list(own)
+            assert {run.id for run in cell.runs} == set(cell.summary.runs)
+            assert len({run.image for run in cell.runs}) == 1
+    assert study.rows[0].cells[1].summary.measures["kept.luminance"] == 0.123
+    assert (
+        visit(page.parent)
+        .locator("header")
+        .first.inner_text()
+        .count("2 layers × 1 prior × 1 photo × 2 seeds in each of 2 reports, whose numbers are not pooled")
+    )
+
+
+def test_other_settings_are_a_group_of_their_own(make, tmp_path):
+    a, b = make("a").feature(("conv1",), priors=("tv",)), make("b").feature(("fc6",), priors=("tv",))
+    for run in b.runs:
+        run["settings"] = {"weight": 7}
+    invert_reports.merge([a.write(), b.write()], tmp_path / "merged")
+    (study,) = studies(read_report(tmp_path / "merged"))
+    assert [column.label for column in study.columns] == ["tv · a", "tv · b"]
 
 
 def test_two_networks_become_two_studies(make, tmp_path, visit):
@@ -91,6 +128,69 @@ def test_a_merged_report_merges(make, tmp_path):
     invert_reports.merge([tmp_path / "ab", c], tmp_path / "abc")
     (study,) = studies(read_report(tmp_path / "abc"))
     assert [column.label for column in study.columns] == ["dip", "tv", "none"]
+
+
+def test_a_merged_report_merges_as_what_it_was_merged_from(make, tmp_path):
+    """Every run stays with its network, its row and its photo."""
+    a = make("a").feature(("conv1", "fc6"), priors=("dip",))
+    a.photo("other.jpg", turn=1)
+    b = make("b", model="alexnet", sha256="cd" * 32)
+    b.photo("other.jpg", turn=1)
+    b.feature(("conv1",), priors=("tv",)).maximise(("zebra",))
+    c = make("c").feature(("relu3",), priors=("none",))
+    folders = [factory.write() for factory in (a, b, c)]
+    invert_reports.merge(folders, tmp_path / "once")
+    invert_reports.merge(folders[:2], tmp_path / "ab")
+    invert_reports.merge([tmp_path / "ab", folders[2]], tmp_path / "twice")
+    once, twice = read_report(tmp_path / "once"), read_report(tmp_path / "twice")
+    assert to_json(twice) == to_json(once)
+    files = [sorted(p.relative_to(f) for p in f.rglob("*")) for f in (tmp_path / "once", tmp_path / "twice")]
+    assert files[0] == files[1]
+    found = studies(twice)
+    assert [study.subject.model for study in found] == ["squeezenet1_1", "alexnet"]
+    assert [sum(len(cell.runs) for cell in study.cells()) for study in found] == [6, 8]
+    cells = [cell for study in found for row in study.rows for cell in row.cells if cell.runs]
+    assert len(cells) == 4 and all({run.id for run in c.runs} == set(c.summary.runs) for c in cells)
+
+
+def test_runs_of_one_id_keep_their_own_pictures(make, tmp_path):
+    factory = make("a").feature(("conv1",), priors=("dip",), seeds=(0, 1))
+    for run in factory.runs:
+        (tmp_path / "a" / f"{run['seed']}").mkdir()
+        shutil.copy(tmp_path / "a" / run["files"]["image"], tmp_path / "a" / f"{run['seed']}" / "image.png")
+        run["id"], run["files"]["image"] = "same", f"{run['seed']}/image.png"
+    factory.layers[0]["runs"] = ["same", "same"]
+    invert_reports.merge([factory.write()], tmp_path / "merged")
+    merged = read_report(tmp_path / "merged")
+    pictures = [(tmp_path / "merged" / run.files.image).read_bytes() for run in merged.runs]
+    assert len({run.id for run in merged.runs}) == len(set(pictures)) == 2
+    assert merged.layers[0].runs == [run.id for run in merged.runs]
+
+
+def test_photos_of_one_file_name_keep_their_own_pictures(make, tmp_path):
+    factory = make("a")
+    for turn in (0, 1):
+        photo = factory.photo(turn=turn)
+        (tmp_path / "a" / str(turn)).mkdir()
+        shutil.copy(tmp_path / "a" / "images" / f"{photo}.png", tmp_path / "a" / str(turn) / "x.png")
+        factory.images[turn]["file"] = f"{turn}/x.png"
+    invert_reports.merge([factory.feature(("conv1",), priors=("dip",)).write()], tmp_path / "merged")
+    images = read_report(tmp_path / "merged").images
+    assert len({(tmp_path / "merged" / image.file).read_bytes() for image in images}) == 2
+
+
+def test_runs_of_a_source_that_is_not_there_are_of_no_network(make, tmp_path):
+    a = make("a").feature(("conv1",), priors=("dip",)).write()
+    invert_reports.merge([a], tmp_path / "once")
+    content = read(tmp_path / "once")
+    content["runs"][0]["source"] = "elsewhere"
+    (tmp_path / "once" / "report.json").write_text(json.dumps(content))
+    invert_reports.merge([tmp_path / "once"], tmp_path / "twice")
+    assert len(read_report(tmp_path / "twice").runs) == 2
+    assert [study.subject.model for study in studies(read_report(tmp_path / "twice"))] == [
+        "squeezenet1_1",
+        "",
+    ]
 
 
 def test_one_report_into_its_own_folder_is_drawn_again(make):

@@ -35,7 +35,7 @@ def test_a_new_source_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hub:tiny" in table.names()
     with pytest.raises(invert.RequestError, match="did you mean hub:tiny"):
         invert.load("tiny")
-    with pytest.raises(invert.RequestError, match="or timm:NAME, hub:NAME, or path"):
+    with pytest.raises(invert.RequestError, match="hub:NAME, or path"):
         invert.load("nothing-like-it-at-all")
 
 

@@ -18,6 +18,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -55,6 +56,7 @@ def find(path: str, factory: str, given: Given) -> Network:
         preprocessing=Preprocessing(
             input_shape(size, channels(module, mean, std)), numbers(mean), numbers(std)
         ),
+        program=sha256(Path(path).read_bytes()).hexdigest(),
         own_classes=True,
     )
 

@@ -54,6 +54,7 @@ def load(
         crop=preprocessing.crop,
         interpolation=preprocessing.interpolation,
     )
+    subject.program = network.program
     subject.layer(OUTPUT)  # a size that the network does not take is found here, not in the middle of a run
     subject.classes = _class_names(subject, network, labels)
     return subject

@@ -43,6 +43,8 @@ class Network:
     classes: tuple[str, ...] | None = None
     adapt: Callable[[State, int | None], nn.Module] | None = None
     """Builds the network around a state dict in the authors' own format, or raises."""
+    program: str | None = None
+    """The SHA-256 of the model file that makes it."""
     own_classes: bool = False
     """Whether the classes are the network's own, and their number as fixed as the names."""
 

@@ -21,14 +21,31 @@ def lede(report: Report, studies: Sequence[Study]) -> str:
         parts.append(f"input {_shape(subject.input.shape)}")
     for study in studies:
         if study.rows:
-            sizes = [_count(len(study.rows), "layer"), _count(len(study.columns), "prior")]
-            sizes += [_count(len(study.photos), "photo"), _count(len(study.seeds), "seed")]
-            parts.append(" × ".join(sizes))
+            parts.append(_sizes(study))
         if study.gallery:
             sizes = [_count(len(study.gallery), "target"), _count(len(study.gallery_columns), "prior")]
             parts.append(" × ".join(sizes))
     parts.append(report.created[:10])
     return " · ".join(part for part in parts if part)
+
+
+def _sizes(study: Study) -> str:
+    """How much was run; of reports that are not pooled, how much in each."""
+    priors = {column.prior for column in study.columns}
+    parts = [_count(len(study.rows), "layer"), _count(len(priors), "prior")]
+    if all(column.source is None for column in study.columns):
+        return " × ".join([*parts, _count(len(study.photos), "photo"), _count(len(study.seeds), "seed")])
+    runs = [run for row in study.rows for cell in row.cells for run in cell.runs]
+    sources = {run.source for run in runs}
+    photos = {len({run.image for run in runs if run.source == source}) for source in sources}
+    seeds = {len({run.seed for run in runs if run.source == source}) for source in sources}
+    parts += [_range(photos, "photo"), _range(seeds, "seed")]
+    return f"{' × '.join(parts)} in each of {len(sources)} reports, whose numbers are not pooled"
+
+
+def _range(counts: set[int], noun: str) -> str:
+    low, high = min(counts), max(counts)
+    return _count(low, noun) if low == high else f"{low} to {_count(high, noun)}"
 
 
 def banner(report: Report) -> str:

@@ -1,0 +1,127 @@
+"""A study that is gone on with: as it was, or with more of what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from invert.errors import RequestError
+from invert.sweeps.options import Said, asked
+from invert.sweeps.request import Request
+from invert.typed_json import load_object
+
+MORE = ("layer", "classes", "unit", "prior", "image", "seeds")
+"""What a study can have more of: new cells, while those that are there stay as they are."""
+
+PHOTOS = "sha256 of the photos"
+
+ADVICE = "more layers, classes, units, priors, photos or seeds would do; else choose another --out"
+
+
+def held_by(folder: Path) -> Request | None:
+    """The request that made a folder, None where it has none. Raises `RequestError` for a damaged one."""
+    file = folder / "request.json"
+    if not file.exists():
+        return None
+    value, names = load_object(file), {one.name for one in fields(Request)}
+    try:
+        return Request.from_json({name: entry for name, entry in value.items() if name in names})
+    except RequestError as error:
+        raise RequestError(f"{file}: {error}") from error
+
+
+def grown(held: Request, said: Said, folder: Path) -> Request:
+    """The request that a folder holds, with what was said beside it.
+
+    Layers, classes, units, priors, photos and seeds come on top of those it holds; seeds are counted from
+    its first. Raises `RequestError`, the differences named, where something else was said than it holds.
+    """
+    changes: dict[str, Any] = {}
+    wrong: list[str] = []
+    if "seeds" in said and isinstance(said["seeds"], int):
+        said = {"seed": held.seeds[0], **said}
+    for one, how in asked(Request):
+        here = {option.key: said[option.key] for option in how.options if option.key in said}
+        if not here:
+            continue
+        old, new = getattr(held, one.name), how.value(here)
+        if one.name == "settings":
+            changes["settings"] = _more_settings(held, new, wrong)
+        elif one.name == "image":
+            changes["image"] = _more_photos(held, new)
+        elif one.name == "seeds":
+            changes["seeds"] = tuple(sorted({*old, *new}))
+        elif one.name in MORE:
+            both = tuple(dict.fromkeys([*old, *new]))
+            changes[one.name] = ("all",) if one.name == "classes" and "all" in both else both
+        elif one.name == "controls":
+            changes["controls"] = True
+        elif old != new:
+            wrong.append(_change(one.name, old, new))
+    if wrong:
+        raise RequestError(f"{folder} was made by another request: {'; '.join(wrong)} ({ADVICE})")
+    return replace(held, **changes)
+
+
+def differences(asked: Mapping[str, Any], made_by: Mapping[str, Any]) -> list[str]:
+    """What would change in the cells of a folder, in words; more cells are no difference."""
+    found: list[str] = []
+    for name, now in asked.items():
+        was = made_by.get(name)
+        if name == PHOTOS and isinstance(was, dict):
+            found += [
+                _change(f"sha256 of the photo {path}", was[path], now.get(path)) for path in _unlike(was, now)
+            ]
+        elif name == "settings" and isinstance(was, dict):
+            new = [prior for prior in now if prior not in _list(made_by.get("prior"))]
+            if _unlike(was, now) or any(prior not in was and prior not in new for prior in now):
+                found.append(_change(name, was, now))
+        elif name in MORE and isinstance(was, list):
+            if any(each not in now for each in was):
+                found.append(_change(name, was, now))
+        elif was != now and not (name == "controls" and was is False):
+            found.append(_change(name, was, now))
+    return found
+
+
+def _change(name: str, was: Any, now: Any) -> str:
+    return f"{name} was {_shown(was)}, now {_shown(now)}"
+
+
+def _shown(value: Any) -> str:
+    """A value in words; the beginning is enough of a digest."""
+    return f"{value[:8]}…" if isinstance(value, str) and len(value) == 64 else repr(value)
+
+
+def _unlike(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What is no longer as it was; what is new does not count."""
+    return [name for name, value in was.items() if name not in now or now[name] != value]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _more_settings(
+    held: Request, new: dict[str, dict[str, str]], wrong: list[str]
+) -> dict[str, dict[str, str]]:
+    """Settings of priors that are new; those of the others are noted as `wrong` where they differ."""
+    settings = {prior: dict(values) for prior, values in held.settings.items()}
+    for prior, values in new.items():
+        for name, value in values.items():
+            was = held.settings.get(prior, {}).get(name)
+            if prior in held.prior and was != value:
+                wrong.append(f"{prior}.{name} was {'not set' if was is None else was}, now {value}")
+            settings.setdefault(prior, {})[name] = value
+    return settings
+
+
+def _more_photos(held: Request, new: tuple[str, ...]) -> tuple[str, ...]:
+    """The photos held and the new ones, each once. The photo that comes unasked has to be asked for now."""
+    from invert.photos import default_photo  # imports matplotlib
+
+    old = held.image or ((str(default_photo()),) if held.layer else ())
+    there = {Path(path).resolve() for path in old}
+    return (*old, *(path for path in dict.fromkeys(new) if Path(path).resolve() not in there))
