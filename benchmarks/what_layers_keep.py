@@ -88,7 +88,8 @@ def page(study: list[Row], controls: list[Row], options: argparse.Namespace, cla
         "",
         "## Kept / invented / free",
         "",
-        "In hundredths of what the inversions show of each facet; – where they show nothing.",
+        "In hundredths of what the inversions show of each facet, pooled over photos and seeds and clipped "
+        "to 0 to 100; – where they show nothing.",
         "",
         *table(
             ["layer, prior", "reached", *FACETS],
@@ -105,7 +106,7 @@ def page(study: list[Row], controls: list[Row], options: argparse.Namespace, cla
                 "layer, prior",
                 "share of the input's numbers",
                 "place kept, px (chance)",
-                "edges kept",
+                "outlines kept",
                 "identity kept",
                 "same top-1",
                 "reading",
@@ -115,7 +116,7 @@ def page(study: list[Row], controls: list[Row], options: argparse.Namespace, cla
                     f"{r['layer']}, {r['prior']}",
                     f"{r['share']:.3f}",
                     f"{number(r, 'place_kept', 0)} ({number(r, 'place_chance', 0)})",
-                    number(r, "edges_kept"),
+                    share(r["measures"].get("edges_kept")),
                     number(r, "identity_kept"),
                     number(r, "same_top1"),
                     r["reading"] or "–",
@@ -149,7 +150,10 @@ def page(study: list[Row], controls: list[Row], options: argparse.Namespace, cla
             [
                 [
                     r["layer"],
-                    *(f"{number(r, f'kept.{f}')}, {of_random(r, f)}" for f in FACETS[:2] + FACETS[4:6]),
+                    *(
+                        f"{share(r['measures'].get(f'kept.{f}'))}, {of_random(r, f)}"
+                        for f in FACETS[:2] + FACETS[4:6]
+                    ),
                 ]
                 for r in controls
             ],
@@ -164,7 +168,16 @@ def table(heads: list[str], rows: list[list[str]]) -> list[str]:
 
 def split(row: Row, facet: str) -> str:
     shares = [row["measures"].get(f"{name}.{facet}") for name in ("kept", "invented", "free")]
-    return " / ".join("–" if s is None else f"{round(100 * s)}" for s in shares)
+    return " / ".join("–" if s is None else f"{round(100 * clipped(s))}" for s in shares)
+
+
+def share(value: float | None) -> str:
+    return "–" if value is None else f"{clipped(value):.2f}"
+
+
+def clipped(value: float) -> float:
+    """Estimates of shares may lie a little outside of 0 to 1: where people read them, they do not."""
+    return min(max(value, 0.0), 1.0)
 
 
 def number(row: Row, name: str, digits: int = 2) -> str:
@@ -178,8 +191,7 @@ def other(row: Row) -> Row:
 
 
 def of_random(row: Row, facet: str) -> str:
-    value = row["controls"].get("random weights", {}).get(f"kept.{facet}")
-    return "–" if value is None else f"{value:.2f}"
+    return share(row["controls"].get("random weights", {}).get(f"kept.{facet}"))
 
 
 def largest(measures: Row, facets: tuple[str, ...]) -> float:

@@ -178,6 +178,44 @@ class RecordFiles(Fields):
 
 
 @dataclass(kw_only=True, eq=False)
+class NullErrors(Fields):
+    """The errors between unlike pictures at a layer, that a feature error is small against."""
+
+    of: Annotated[str, Says("Of what the pictures are.", enum=["photos", "crops"])] = "photos"
+    pictures: Annotated[int, Says("How many pictures.", minimum=0)] = 0
+    pairs: Annotated[int, Says("How many pairs of them, one error each.", minimum=0)] = 0
+    least: float | None = None
+    median: float | None = None
+    enough: Annotated[float | None, Says("The largest error that is matched well enough to be read.")] = None
+
+
+@dataclass(kw_only=True, eq=False)
+class Match(Fields):
+    """How small a feature error is for its layer."""
+
+    percentile: Annotated[
+        float, Says("So many percent of the pairs have an error that small, this one counted.", maximum=100)
+    ] = 100.0
+    snr_db: Annotated[float, Says("Decibels below the pairs' median error.", maximum=100)] = 0.0
+    falling: Annotated[
+        bool | None, Says("Whether the loss was still falling at the end; null: too few steps to tell.")
+    ] = None
+    enough: Annotated[bool, Says("Whether it is matched well enough to be read.")] = False
+    of: Annotated[str, Says("Of what the pictures are.", enum=["photos", "crops"])] = "photos"
+    pairs: Annotated[int, Says("How many pairs of them, one error each.", minimum=0)] = 0
+
+
+@dataclass(kw_only=True, eq=False)
+class RowMatch(Match):
+    """That of a row: of the error which nine in ten of its runs are not above."""
+
+    error: Annotated[float, Says("Which error that is.")] = 0.0
+    runs: Annotated[int, Says("How many runs have a match.", minimum=0)] = 0
+    matched: Annotated[int, Says("How many of them are matched by themselves.", minimum=0)] = 0
+    command: Annotated[str | None, Says("Where it is not enough: the command that goes on.")] = None
+
+
+@dataclass(kw_only=True, eq=False)
 class Record(Fields):
     """A run: an entry of `runs` and of `controls`, and what its record.json holds."""
 
@@ -212,6 +250,7 @@ class Record(Fields):
     ] = None
     parameters: Annotated[int | None, Says("How many numbers were optimised.")] = None
     feature_error: float | None = None
+    match: Match | None = None
     measures: Numbers = field(default_factory=dict)
     top5: Top5 = None
     photos: ScoredPhotos | None = None
@@ -232,6 +271,7 @@ class PhotoRow(Fields):
     """A photo's part of a row: what its own inversions show of it."""
 
     measures: Numbers = field(default_factory=dict)
+    match: RowMatch | None = None
     reading: Annotated[str | None, Says("One sentence.")] = None
     tiles: Tiles = None
 
@@ -260,6 +300,7 @@ class LayerRow(Fields):
         dict[str, list[float]],
         Says("Photo id to 32 numbers, in which `invert compare` sees whether the layer's code is another."),
     ] = field(default_factory=dict)
+    match: RowMatch | None = None
     reading: Annotated[str | None, Says("One sentence.")] = None
     error: Annotated[str | None, Says("Why the row could not be measured.")] = None
     tiles: Tiles = None
@@ -290,6 +331,9 @@ class Origin(Fields):
     )
     subject: ReportedSubject = field(default_factory=ReportedSubject)
     judge: Annotated[ReportedSubject | None, Says("The network of --judge.")] = None
+    nulls: Annotated[dict[str, NullErrors], Says("Of each layer, its errors between unlike pictures.")] = (
+        field(default_factory=dict)
+    )
 
 
 @dataclass(kw_only=True, eq=False)

@@ -64,7 +64,8 @@ def test_a_worker_elsewhere_computes_the_same_files(request_for_all: Request, tm
         written = json.loads((out / "runs" / id / "record.json").read_text())
         assert record.error is None
         differs = {name for name, value in to_json(record).items() if value != written[name]}
-        assert differs <= ({"seconds", "photos"} if record.target else {"seconds"})
+        of_the_study = {"photos"} if record.target else {"match"}
+        assert differs <= {"seconds"} | of_the_study
 
 
 def test_the_command_of_each_cell_asks_for_it_alone(request_for_all: Request, tmp_path: Path) -> None:
@@ -72,6 +73,7 @@ def test_the_command_of_each_cell_asks_for_it_alone(request_for_all: Request, tm
         (alone,) = Sweep(cell.request).cells
         same = {"image": None, "control": None}  # which photo of one name, and which of two networks
         assert alone.identity() | same == cell.identity() | same
+        assert alone.identity()["seed"] == cell.request.seeds[0]
     words = shlex.split(cell.request.command())[1:]
     assert main([*words, "--quiet", "--out", str(tmp_path / "again")]) == 0
 

@@ -81,6 +81,22 @@ def test_rows_hold_the_decomposition_and_the_controls(finished: Path) -> None:
         assert len(row["tiles"]) == 8
 
 
+def test_each_photos_own_shares_stand_beside_the_pooled_ones(finished: Path) -> None:
+    content = report(finished)
+    for row in content["layers"]:
+        assert list(row["by_photo"]) == [photo["id"] for photo in content["images"]]
+        kept = [part["measures"]["kept.luminance"] for part in row["by_photo"].values()]
+        assert min(kept) <= row["measures"]["kept.luminance"] <= max(kept)
+        assert len(set(kept)) == row["photos"] == 2
+        for photo, part in row["by_photo"].items():
+            of_photo = [run for run in content["runs"] if run["id"] in row["runs"] and run["image"] == photo]
+            errors = [run["feature_error"] for run in of_photo]
+            assert part["measures"]["feature_error"] == pytest.approx(sum(errors) / len(errors))
+            assert part["reading"].endswith("(1 photo, 2 seeds)") and len(part["tiles"]) == 8
+        assert "2 photos" in row["reading"]
+        assert row["neutral"] is (row["prior"] == "none")
+
+
 def test_the_page_is_there_and_asks_the_network_for_nothing(finished: Path) -> None:
     page = (finished / "report.html").read_text()
     assert "Content-Security-Policy" in page

@@ -99,6 +99,20 @@ def test_a_grating_lies_in_its_octave(cycles: int, ring: str) -> None:
     assert energy["colour"] == pytest.approx(0)
 
 
+def test_colour_is_what_is_seen_as_colour() -> None:
+    """Noise of single pixels does not drown the colour of things."""
+    noise = torch.randn((3, 4, 3, SIDE, SIDE), generator=torch.Generator().manual_seed(0))
+    assert (split(photos()[:, None] + 0.1 * noise)["kept"]["colour"] or 0) > 0.9
+    stripes = torch.sin(2 * torch.pi * torch.arange(SIDE) / SIDE * torch.tensor([[3.0], [12.0], [20.0]]))
+    energy = [
+        float(
+            facets.facets(torch.stack([line, -line, 0 * line])[:, None].expand(-1, SIDE, -1))["colour"].norm()
+        )
+        for line in stripes
+    ]
+    assert energy[0] == pytest.approx(energy[1]) and energy[2] == pytest.approx(0, abs=1e-3)
+
+
 def test_luminance_does_not_see_opponent_colours() -> None:
     image = torch.zeros(3, 8, 8)
     image[0], image[1] = 0.2, -0.2

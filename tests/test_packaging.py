@@ -206,6 +206,7 @@ def test_import_is_silent_and_without_side_effects(elsewhere: Path, tmp_path: Pa
     ("used", "heavy"),
     [
         ("import invert", {"torch"}),
+        ("import invert_reports", {"torch", "matplotlib"}),
         ("import invert; invert.run", {"torchvision", "timm", "captum", "matplotlib", "pandas", "scipy"}),
     ],
 )

@@ -17,6 +17,7 @@ import invert_reports
 from invert.cli.progress import show
 from invert.cli.terminal import PATH, tell
 from invert.errors import plain
+from invert.report import LayerRow
 from invert.sweeps.request import Request
 from invert.sweeps.sweep import Sweep
 from invert.sweeps.worker import CellFinished
@@ -50,6 +51,8 @@ def carry_out(
         print(json.dumps(to_json(summary)))
     for name, reason in sweep.summary.failures().items():
         tell(f"{plain(name, 200)} failed: {reason}")
+    if not quiet:
+        _tell_unmatched(summary.layers)
     if summary.status == "interrupted":
         tell(f"interrupted; the same command with {again or f'--resume {out}'} goes on")
     if open_page:
@@ -63,6 +66,15 @@ def _run(sweep: Sweep, out: Path, resume: bool, quiet: bool) -> Path:
         if isinstance(event, CellFinished):
             invert_reports.write_page(out)
     return invert_reports.write_page(out)
+
+
+def _tell_unmatched(rows: list[LayerRow]) -> None:
+    """The rows that cannot be read yet, and the command that goes on with each."""
+    for row in rows:
+        if row.match is not None and not row.match.enough:
+            tell(f"{row.layer} {row.prior}: {row.reading}; to go on:")
+            with suppress(BrokenPipeError):
+                print(f"  {plain(row.match.command or '', PATH)}", file=sys.stderr)
 
 
 @contextmanager

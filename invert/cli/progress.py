@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from invert.cli.terminal import tell
 from invert.errors import plain
+from invert.measures.matched import told
 from invert.sweeps.cells import Cell
 from invert.sweeps.sweep import GroupStarted, Notice, PhotosScored, SweepEvent
 from invert.sweeps.worker import CellFinished, GroupStep
@@ -130,5 +131,6 @@ def finished(event: CellFinished) -> str:
         return f"{title(event.cell)}: failed: {plain(record.error)}"
     error = record.feature_error
     score = "" if error is None else f"feature error {error:.4g}, "
+    score += f"{told(record.match)}, " if record.match else ""
     missed = ", did not reach --until" if record.reached is False else ""
     return f"{title(event.cell)}: {score}{record.steps} steps, {duration(record.seconds)}{missed}"

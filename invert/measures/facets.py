@@ -15,12 +15,16 @@ from invert.measures.mean_photo import mean_photo
 
 Facets = dict[str, Tensor]
 
+FINEST_COLOUR = 16
+"""Cycles per image, of the finest colour that counts."""
+
 
 def facets(images: Tensor) -> Facets:
     """Each facet of images `(…, C, H, W)` as real vectors `(…, N)`, by name.
 
     `luminance` is the mean of the channels; `colour`, for three channels, the two opponent planes
-    (R − G)/2 and (R + G)/4 − B/2; `cycles.LOW-HIGH` the rings of luminance's Fourier plane, in
+    (R − G)/2 and (R + G)/4 − B/2 up to 16 cycles per image: finer colour is not seen as such, and
+    noise of single pixels would drown it; `cycles.LOW-HIGH` the rings of luminance's Fourier plane, in
     cycles per image, octaves from 4 up to the Nyquist limit of the shorter side. Vectors are
     scaled so that the squared norm of luminance is the sum over pixels, and the rings' add up to
     the part of it between 1 cycle and Nyquist.
@@ -30,11 +34,11 @@ def facets(images: Tensor) -> Facets:
     if images.shape[-3] == 3:
         red, green, blue = images.unbind(-3)
         planes = torch.stack([(red - green) / 2, (red + green) / 4 - blue / 2], dim=-3)
-        views["colour"] = planes.flatten(-3)
-    spectrum = torch.fft.fft2(luminance, norm="ortho")
-    hartley = spectrum.real - spectrum.imag  # real, and as orthonormal as Fourier's
+        coarse = (_radius(*images.shape[-2:]) <= FINEST_COLOUR).to(images.device)
+        views["colour"] = _hartley(planes)[..., coarse].flatten(-2)
+    waves = _hartley(luminance)
     for (low, high), ring in _rings(*luminance.shape[-2:]).items():
-        views[f"cycles.{low}-{high}"] = hartley[..., ring.to(images.device)]
+        views[f"cycles.{low}-{high}"] = waves[..., ring.to(images.device)]
     return views
 
 
@@ -88,13 +92,25 @@ def tiles(images: Tensor, grid: int = 8) -> Tensor:
     return cut.movedim((-4, -2), (0, 1)).flatten(-3)
 
 
+def _hartley(planes: Tensor) -> Tensor:
+    """Planes `(…, H, W)` as waves: the Fourier plane in real numbers, and as orthonormal."""
+    spectrum = torch.fft.fft2(planes, norm="ortho")
+    waves: Tensor = spectrum.real - spectrum.imag
+    return waves
+
+
+def _radius(height: int, width: int) -> Tensor:
+    """How many cycles per image each wave has, `(H, W)`."""
+    cycles_y = torch.fft.fftfreq(height) * height
+    cycles_x = torch.fft.fftfreq(width) * width
+    return torch.hypot(cycles_y[:, None], cycles_x[None, :])
+
+
 def _rings(height: int, width: int) -> dict[tuple[int, int], Tensor]:
     """The Fourier coefficients between each pair of octave limits, as masks `(H, W)`."""
     nyquist = min(height, width) // 2
     limits = [1, *(2**k for k in range(2, max(math.ceil(math.log2(max(nyquist, 1))), 2))), nyquist]
-    cycles_y = torch.fft.fftfreq(height) * height
-    cycles_x = torch.fft.fftfreq(width) * width
-    radius = torch.hypot(cycles_y[:, None], cycles_x[None, :])
+    radius = _radius(height, width)
     rings = {}
     for low, high in pairwise(limits):
         if low < high:

@@ -7,16 +7,20 @@ from itertools import groupby
 
 from invert.measures.measure import Numbers
 
-LEVELS = (("all", 0.65), ("much", 0.55), ("some", 0.3), ("little", 0.2))
+Levels = tuple[tuple[str, float], ...]
+
+LEVELS: Levels = (("all", 0.65), ("much", 0.55), ("some", 0.3), ("little", 0.2))
 """Words for a share, and where each begins. Where seeds move a share over a limit, the word becomes its
 neighbour: between "all" and "some" lies "much", and between "some" and silence "little"."""
+OUTLINES: Levels = (("all", 0.5), ("much", 0.4), ("some", 0.2), ("little", 0.12))
+"""The same for outlines, whose score is a correlation: at 0.3 a thing is recognised, at 0.1 hardly."""
 NOTHING = 0.05
 """Where all shares are below it, nothing is kept; from it to the least of the words, next to nothing."""
 MOSTLY = 0.6
 """The share from which what is shown differs from seed to seed, or is made up."""
 DIFFER = 0.2
 """The spread over photos from which the sentence says that they differ."""
-PLACE, LOST = 0.25, 0.7
+PLACE, LOST = 0.25, 0.85
 """Displacements, as shares of the one by chance: under the first place is kept, over the second lost."""
 
 
@@ -59,9 +63,9 @@ def _above(share: float, floor: float | None) -> float:
     return (share - floor) / (1 - floor)
 
 
-def _level(share: float | None) -> str:
+def _level(share: float | None, levels: Levels = LEVELS) -> str:
     """The word for a share; empty where it is too small for any, or null."""
-    return next((word for word, least in LEVELS if share is not None and share >= least), "")
+    return next((word for word, least in levels if share is not None and share >= least), "")
 
 
 def _detail(octaves: Sequence[str], above: Mapping[str, float]) -> list[str]:
@@ -86,7 +90,7 @@ def _limits(octave: str) -> tuple[int, int]:
 
 def _outlines(share: float | None) -> list[str]:
     words = {"all": "outlines", "much": "most outlines", "some": "some outlines", "little": "few outlines"}
-    return [words[word]] if (word := _level(share)) else []
+    return [words[word]] if (word := _level(share, OUTLINES)) else []
 
 
 def _colour(share: float | None) -> list[str]:

@@ -27,7 +27,7 @@ from invert.typed_json import load_object, read_as, to_json
 
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 WRITTEN = re.compile(
-    r"(request|report)\.json|report\.html|(runs|layers)\.csv"
+    r"(request|report|nulls)\.json|report\.html|(runs|layers)\.csv"
     rf"|(images|images/evidence|photos)/{_NAME}\.png"
     rf"|runs/{_NAME}/(image\.png|evidence\.png|record\.json|trace\.json|checkpoint\.safetensors)"
     rf"|runs/{_NAME}/snapshots/\d{{5,}}\.png"
@@ -103,9 +103,22 @@ class Folder:
             and all(shot.file and (self.out / shot.file).is_file() for shot in files.snapshots)
         )
 
+    def nulls(self) -> dict[str, Any]:
+        """The errors between unlike pictures that were computed before, by what they were made from."""
+        return read_json(self.out / "nulls.json") or {}
+
+    def write_nulls(self, nulls: Mapping[str, Any]) -> None:
+        self.write("nulls.json", json_bytes(nulls, indent=None))
+
     def write_record(self, record: Record) -> None:
         """The last file of a run to be written."""
         self.write(f"runs/{record.id}/record.json", json_bytes(to_json(record)))
+
+    def losses(self, run_id: str) -> list[float]:
+        """The loss of each step of a run, as its trace tells it."""
+        trace = read_json(self.out / "runs" / run_id / "trace.json") or {}
+        losses = trace.get("loss")
+        return [v for v in losses if isinstance(v, int | float)] if isinstance(losses, list) else []
 
     def write_image(self, path: str, image: Tensor) -> str:
         """Save one image `(1, C, H, W)` in [0, 1] as 8-bit PNG under OUT; gives back `path`."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
+from typing import Any
 
 import torch
 from PIL import Image
@@ -14,14 +16,29 @@ from invert.errors import one_line
 from invert.files import digest
 from invert.measures import RowEvidence, describe, measure_row
 from invert.measures.decomposition import kept_map
+from invert.measures.matched import still_falling, unreadable
 from invert.measures.reading import reading
-from invert.report import LayerRow, Numbers, PhotoRow, Record, Report, ReportedMeasure, ReportedPhoto
+from invert.report import (
+    LayerRow,
+    Numbers,
+    PhotoRow,
+    Record,
+    Report,
+    ReportedMeasure,
+    ReportedPhoto,
+    RowMatch,
+)
+from invert.settings import MOST_STEPS
 from invert.subjects import Subject
 from invert.sweeps.cells import RANDOM_WEIGHTS, Cell, Photo
 from invert.sweeps.codes import sketches
 from invert.sweeps.describe import describe_subject, tool, top5
 from invert.sweeps.folder import Folder
+from invert.sweeps.nulls import Nulls
 from invert.sweeps.request import Request
+
+MORE = 4
+"""How many times as many steps the command asks for that goes on with a row."""
 
 
 class Summary:
@@ -38,10 +55,15 @@ class Summary:
         pictures: list[Photo],
         cells: list[Cell],
         folder: Folder,
+        nulls: Nulls,
     ) -> None:
         self.request, self.subject, self.judge = request, subject, judge
-        self.pictures, self.cells, self.folder = pictures, cells, folder
-        self.records = {cell.id: record for cell in cells if (record := folder.record(cell)) is not None}
+        self.pictures, self.cells, self.folder, self.nulls = pictures, cells, folder, nulls
+        self.records = {
+            cell.id: self.matched(cell, record)
+            for cell in cells
+            if (record := folder.record(cell)) is not None
+        }
         self._rows: dict[tuple[str, str], LayerRow] = {}
         for photo in pictures:
             folder.write_image(f"images/{photo.id}.png", photo.pixels)
@@ -77,6 +99,15 @@ class Summary:
             self._complete(cell.layer, cell.prior, cell.control)
         self._write()
 
+    def matched(self, cell: Cell, record: Record) -> Record:
+        """A record with how small its feature error is for its layer."""
+        error = record.feature_error
+        if cell.photo is None or cell.layer is None or error is None:
+            return replace(record, match=None)
+        null = self.nulls.of(cell.layer, cell.control)
+        falling = record.stopped != "plateau" and still_falling(self.folder.losses(cell.id))
+        return replace(record, match=None if null is None else null.match(error, falling))
+
     def finish(self) -> None:
         """Say how it ended, as far as it came."""
         records = [self.records.get(cell.id) for cell in self.cells]
@@ -93,6 +124,8 @@ class Summary:
     def _write(self) -> None:
         self.content.runs = self._records_of(None)
         self.content.controls = self._records_of(RANDOM_WEIGHTS)
+        begun = (cell.layer for cell in self.cells if cell.photo and cell.id in self.records)
+        self.content.nulls = self.nulls.described(dict.fromkeys(layer for layer in begun if layer))
         keys = dict.fromkeys((cell.layer, cell.prior) for cell in self.cells)
         self.content.layers = [self._rows[key] for key in keys if key in self._rows]
         self.folder.write_report(self.content)
@@ -141,6 +174,23 @@ class Summary:
         photos = {photo.id: photo.pixels for photo in self.pictures}
         return known.codes if known is not None else sketches(self.subject, layer, photos)
 
+    def _row_match(self, row: LayerRow, records: list[Record]) -> RowMatch | None:
+        null = self.nulls.of(row.layer)
+        told = [(r.feature_error, r.match) for r in records if r.match and r.feature_error is not None]
+        if null is None or not told:
+            return None
+        return null.row_match([error for error, _ in told], [match for _, match in told])
+
+    def _going_on(self, row: LayerRow, runs: list[Record]) -> str:
+        """The command that asks for a row again and goes on where it ended too soon."""
+        steps: int = self.request.steps or runs[0].settings["steps"]
+        if any(run.stopped != "until" for run in runs):
+            steps = min(MORE * steps, MOST_STEPS)
+        settings = {name: value for name, value in self.request.settings.items() if name == row.prior}
+        asked: dict[str, Any] = {"layer": (row.layer,), "prior": (row.prior,), "settings": settings}
+        asked |= {"classes": (), "unit": (), "controls": False}
+        return replace(self.request, **asked, steps=steps, until=None, patience=None).command()
+
     def _measure(self, row: LayerRow, records: list[Record], control: str | None) -> None:
         """Fill in what is measured over the records of a row, or over its controls."""
         done = [record for record in records if record.error is None]
@@ -151,6 +201,9 @@ class Summary:
                 row.controls[control] = measure_row(evidence)[0]
             return
         row.codes = self._codes(row.layer)
+        row.match = self._row_match(row, done)
+        if row.match is not None and not row.match.enough:
+            row.match.command = self._going_on(row, done)
         row.measures, row.spread = _mean_over_runs(done)
         if evidence is None:
             return
@@ -163,15 +216,20 @@ class Summary:
             row.controls["another photo"] = measure_row(evidence.of_another_photo())[0]
         for n, photo in enumerate(photos):
             row.by_photo[photo.id] = self._photo_row(row, evidence.of_photo(n), _of(photo, done))
-        row.reading = self._reading(row, row.measures, row.photos)
+        row.reading = self._reading(row, row.measures, row.photos, row.match)
 
     def _photo_row(self, row: LayerRow, evidence: RowEvidence, records: list[Record]) -> PhotoRow:
         """One photo's part of a row that is measured."""
         measures = _mean_over_runs(records)[0] | measure_row(evidence)[0]
         tiles = kept_map(evidence) if row.seeds > 1 else None
-        return PhotoRow(measures=measures, tiles=tiles, reading=self._reading(row, measures, 1))
+        match = self._row_match(row, records)
+        reading = self._reading(row, measures, 1, match)
+        return PhotoRow(measures=measures, match=match, tiles=tiles, reading=reading)
 
-    def _reading(self, row: LayerRow, measures: Numbers, photos: int) -> str | None:
+    def _reading(self, row: LayerRow, measures: Numbers, photos: int, match: RowMatch | None) -> str | None:
+        """The sentence of a row, or of one photo in it: no verdict where it is not matched well enough."""
+        if match is not None and not match.enough:
+            return unreadable(match)
         floor = row.controls.get("another photo", {})
         spread = row.spread if photos > 1 else {}
         return reading(

@@ -25,6 +25,7 @@ from invert.sweeps.cells import Cell, choose_photos, groups, objective_of, plan
 from invert.sweeps.executors import Executor, InTurn
 from invert.sweeps.folder import Folder
 from invert.sweeps.growth import PHOTOS, differences
+from invert.sweeps.nulls import Nulls
 from invert.sweeps.photo_scores import PhotoScores
 from invert.sweeps.request import Request
 from invert.sweeps.summary import Summary
@@ -83,6 +84,7 @@ class Sweep:
         choose_precision(request.precision, device)
         worker = Worker()
         self.subject, self.judge = worker.subject(request), worker.judge(request)
+        self._untrained = partial(worker.subject, replace(request, weights="random"))
         self.photos = choose_photos(request, partial(worker.photo, self.subject))
         self.cells = plan(request, self.subject, self.photos)
         self.scores = _photo_scores(request, self.subject, self.cells)
@@ -101,7 +103,10 @@ class Sweep:
         try:
             self._check_made_by_this(folder, resume)
             folder.tidy()
-            self.summary = Summary(self.request, self.subject, self.judge, self.photos, self.cells, folder)
+            nulls = Nulls(self.subject, self._untrained, self.photos, self.request.photos, folder)
+            self.summary = Summary(
+                self.request, self.subject, self.judge, self.photos, self.cells, folder, nulls
+            )
             try:
                 yield from self._run_missing(folder)
             finally:
@@ -125,7 +130,7 @@ class Sweep:
             elif isinstance(event, Checkpoint):
                 folder.write_checkpoint(event.cells[0].id, event.state, self._fingerprint(event.cells))
             elif isinstance(event, CellFinished):
-                record = self._with_photos(event, folder)
+                record = self.summary.matched(event.cell, self._with_photos(event, folder))
                 folder.write_record(record)
                 self.summary.add(event.cell, record)
                 yield CellFinished(event.cell, record)
@@ -224,6 +229,5 @@ def _photo_scores(request: Request, subject: Subject, cells: list[Cell]) -> Phot
     if request.photos is None:
         return None
     targets = [objective_of(cell, subject, None) for cell in cells if cell.target is not None]
-    if not targets:
-        raise RequestError("--photos needs --class or --unit: it shows what photos drive them")
-    return PhotoScores(subject, request.photos, targets)
+    scores = PhotoScores(subject, request.photos, targets)
+    return scores if targets else None  # the photos then are what feature errors are small against

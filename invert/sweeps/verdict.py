@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from invert.report import Record, ReportedPhoto, TopClass
+from invert.report import LayerRow, Record, ReportedPhoto, TopClass
 from invert.sweeps.compare import Change, ComparedRow, Comparison
 from invert.sweeps.sides import Side
 
@@ -188,7 +188,7 @@ def cautions(comparison: Comparison) -> Iterator[str]:
             f"Feature errors are not matched at {_rows(unmatched)}: what changed there may be how far the "
             "runs came. Run both with --until auto."
         )
-    unread = [row for row in comparison.rows if not (_enough(row.a.more) and _enough(row.b.more))]
+    unread = [row for row in comparison.rows if not (_enough(row.a) and _enough(row.b))]
     if unread:
         yield (f"Not matched well enough to be read: {_rows(unread)}. Give both more steps, or --until auto.")
     silent = [row for row in comparison.rows if all(c.noise is None for c in _kept(row))]
@@ -245,9 +245,8 @@ def _unmatched(row: ComparedRow) -> bool:
     return high > 1e-6 and high > MATCHED * low
 
 
-def _enough(more: dict[str, Any]) -> bool:
-    match = more.get("match")
-    return not isinstance(match, dict) or match.get("enough") is not False
+def _enough(row: LayerRow) -> bool:
+    return row.match is None or row.match.enough
 
 
 def _kept(row: ComparedRow) -> list[Change]:

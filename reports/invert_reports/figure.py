@@ -6,11 +6,9 @@ import io
 import re
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -20,6 +18,9 @@ from invert.report import Record, ReportedPhoto, read_report
 from invert_reports.files import inside
 from invert_reports.html.numbers import short
 from invert_reports.study import Cell, Study, studies
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMATS = ("png", "pdf", "svg")
 WIDTH = 7.2
@@ -50,6 +51,8 @@ def write_figure(out: Path, file: Path, *, photo: str | None = None, seed: int |
     found = [study for study in studies(read_report(out)) if study.rows or study.gallery]
     if not found:
         raise RequestError(f"{out} has no runs to draw yet")
+    import matplotlib  # half a second, which a page does not need
+
     buffer = io.BytesIO()
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of names in scripts that the font does not have
@@ -62,6 +65,8 @@ def write_figure(out: Path, file: Path, *, photo: str | None = None, seed: int |
 
 def _grid(out: Path, study: Study, photo: str | None, seed: int | None) -> Figure:
     """Layers (or targets) from left to right, a row a prior, the original at the left of the first row."""
+    from matplotlib.figure import Figure
+
     rows = study.rows or study.gallery
     columns = study.columns if study.rows else study.gallery_columns
     original = _original(study, photo) if study.rows else None

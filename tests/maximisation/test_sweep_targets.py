@@ -98,7 +98,6 @@ def test_views_are_recorded_and_can_be_switched_off(model: str, tmp_path: Path) 
         (["--class", "drak"], "did you mean dark"),
         (["--unit", "conv:9"], "0 to 3"),
         (["--class", "dark", "--photos", "nowhere"], "no such folder"),
-        (["--layer", "conv", "--photos", "."], "--photos needs --class or --unit"),
         (["--class", "dark", "--views", "-1"], "whole number"),
     ],
 )

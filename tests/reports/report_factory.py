@@ -91,7 +91,12 @@ class Factory:
                                 "same_top1": float(depth < 4 or p == 0),
                             }
                         ids.append(run["id"])
-                self.layers.append(row_of(layer, prior, depth, p, ids, kept, len(layers)))
+                row = row_of(layer, prior, depth, p, ids, kept, len(layers))
+                if kept:
+                    photos = [photo["id"] for photo in self.images]
+                    row |= {"photos": len(photos), "seeds": len(seeds), "neutral": prior == "none"}
+                    row["by_photo"] = {ident: of_photo(row, n) for n, ident in enumerate(photos)}
+                self.layers.append(row)
         self.measures.update(descriptions(kept))
         return self
 
@@ -279,6 +284,16 @@ def row_of(layer: str, prior: str, depth: int, p: int, ids: list[str], kept: boo
         "reading": reading,
         "tiles": tiles,
         "controls": controls,
+    }
+
+
+def of_photo(row: Json, number: int) -> Json:
+    """A photo's part of a row: the second keeps half as much as the first, and so on."""
+    kept = {name: value / (number + 1) for name, value in row["measures"].items() if name.startswith("kept.")}
+    return {
+        "measures": row["measures"] | kept,
+        "reading": f"keeps what photo {number} keeps",
+        "tiles": row["tiles"],
     }
 
 

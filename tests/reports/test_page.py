@@ -91,6 +91,23 @@ def test_seeds_are_switched_in_the_grid(page):
     assert shown(page, picture) == before
 
 
+def test_bars_and_sentence_are_of_the_photo_that_is_shown(page):
+    cell = page.locator('[aria-label="conv1, dip"]')
+    told = cell.locator(".reading:visible")
+    kept = cell.locator("td.number:visible").first
+    assert told.all_inner_texts()[0] == "keeps what photo 0 keeps"
+    before = int(kept.inner_text().split("\u202f")[0])
+    page.get_by_role("radio", name=re.compile("<img")).check()
+    assert told.all_inner_texts()[0] == "keeps what photo 1 keeps"
+    assert int(kept.inner_text().split("\u202f")[0]) == pytest.approx(before / 2, abs=1)
+    assert told.all_inner_texts()[1].startswith("Over all: ")
+    open_cell(page)
+    assert page.locator("#sums-reading").inner_text() == "keeps what photo 1 keeps"
+    assert page.locator("#pooled-reading").inner_text().startswith("Pooled over 2 photos, 2 seeds: ")
+    page.keyboard.press("Escape")
+    page.get_by_role("radio", name="grace.jpg").check()
+
+
 def test_seeds_are_switched_while_looking_closer(page):
     open_cell(page)
     before = shown(page, "#stage-inversion")

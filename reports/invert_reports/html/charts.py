@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
-from invert_reports.html.numbers import SHARES, percent, short
+from invert_reports.html.numbers import SHARES, clipped, share, short
 
 WIDTH, TOP, LEFT, RIGHT, PLOT = 230, 9, 36, 8, 112
 BAR = '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
@@ -39,7 +39,7 @@ class Panel:
     share: bool = False
 
     def text(self, value: float) -> str:
-        return percent(value) if self.share else short(value)
+        return share(value) if self.share else short(value)
 
 
 @dataclass
@@ -101,17 +101,19 @@ def marker(index: int) -> Markup:
     )
 
 
-def stacked(shares: Sequence[float | None]) -> Markup:
-    """Kept, invented and free as one bar; the numbers stand beside it as text."""
-    known = [max(0.0, share or 0.0) for share in shares]
+def stacked(shares: Sequence[float | None], floor: float | None = None) -> Markup:
+    """Kept, invented and free as one bar, with a tick at the floor; the numbers stand beside it as text."""
+    known = [max(0.0, part or 0.0) for part in shares]
     total = sum(known)
     if total <= 0:
         return Markup(f"{BAR}</svg>")
     x, parts = 0.0, []
-    for name, share in zip(SHARES, known, strict=True):
-        width = 100 * share / total
+    for name, part in zip(SHARES, known, strict=True):
+        width = 100 * part / total
         parts.append(f'<rect class="{name}" x="{x:.2f}" y="0" width="{width:.2f}" height="8"/>')
         x += width
+    if floor is not None:
+        parts.append(f'<path class="floor" d="M{100 * clipped(floor):.2f} 0V8"/>')
     return Markup(f"{BAR}{''.join(parts)}</svg>")
 
 

@@ -53,13 +53,16 @@ def layers_table(contents: Contents, vocabulary: Vocabulary) -> Json:
     ]
     names = vocabulary.ordered(name for _, _, cell in found for name in cell.summary.measures)
     several = len(contents.studies) > 1
-    heads = [_head(text) for text in (*(("Network",) if several else ()), "Layer", "Prior", "Runs")]
+    heads = [
+        _head(text) for text in (*(("Network",) if several else ()), "Layer", "Prior", "Photos", "Seeds")
+    ]
     heads += [vocabulary.head(name) for name in names]
     rows = []
     for depth, (study, row, cell) in enumerate(found):
         values, spreads = cell.summary.measures, cell.summary.spread
         cells: Cells = [(study.subject.model, TEXT)] if several else []
-        cells += [(row.name, depth), (cell.column.label, TEXT), (str(len(cell.runs)), len(cell.runs))]
+        cells += [(row.name, depth), (cell.column.label, TEXT)]
+        cells += [(short(count), count) for count in (cell.summary.photos, cell.summary.seeds)]
         for name in names:
             text = vocabulary.text(name, values.get(name))
             if values.get(name) is not None and spreads.get(name) is not None:

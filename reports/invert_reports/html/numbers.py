@@ -38,11 +38,26 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{round(100 * share)}\u202f%".replace("-", "−")
 
 
-def probability(share: float | None) -> str:
+def share(value: float | None) -> str:
+    """A share as people read it: a percentage between 0 and 100 (estimates may lie a little outside)."""
+    return percent(None if value is None else clipped(value))
+
+
+def give_or_take(value: float | None, spread: float | None) -> str:
+    """A share with its standard deviation, where it has one."""
+    told = share(value)
+    return told if value is None or spread is None else f"{told} ± {round(100 * spread)}"
+
+
+def clipped(value: float) -> float:
+    return min(max(value, 0.0), 1.0)
+
+
+def probability(value: float | None) -> str:
     """A percentage that does not round to certainty or to nothing."""
-    if share is not None and 0 < share < 0.005:
+    if value is not None and 0 < value < 0.005:
         return "<1\u202f%"
-    return ">99\u202f%" if share is not None and 0.995 < share < 1 else percent(share)
+    return ">99\u202f%" if value is not None and 0.995 < value < 1 else percent(value)
 
 
 def seconds(value: object) -> str:

@@ -10,7 +10,7 @@ from invert_reports.files import Json, read_json
 from invert_reports.html.contents import REAL, Contents, by_photo, numbers_of
 from invert_reports.html.numbers import number, probability, seconds, short
 from invert_reports.html.view import View
-from invert_reports.html.vocabulary import Vocabulary
+from invert_reports.html.vocabulary import Vocabulary, match_in_words
 from invert_reports.study import Cell, Row, Study
 
 TRACE_POINTS = 160
@@ -61,8 +61,17 @@ def _cell(study: Study, row: Row, cell: Cell, view: View) -> Json:
             for entry in vocabulary.entries(known)
             if entry.known and not vocabulary.facet(entry.words.name)
         ],
-        "facets": vocabulary.matrix(known, cell.summary.controls),
+        "facets": vocabulary.matrix(known, cell.summary.controls, cell.summary.spread),
         "tiles": cell.summary.tiles or None,
+        "pooled": view.pooled(cell),
+        "byPhoto": {
+            photo: {
+                "reading": part.reading or "",
+                "facets": vocabulary.matrix(part.measures, {}, {}),
+                "tiles": part.tiles or None,
+            }
+            for photo, part in cell.summary.by_photo.items()
+        },
     }
 
 
@@ -70,6 +79,7 @@ def _run(run: Record, out: Path, contents: Contents, vocabulary: Vocabulary, vie
     stopped = run.stopped or ""
     why = SURE if stopped == "until" and run.objective == "class" else WORDS.get(stopped, stopped)
     facts = [
+        f"feature error {match_in_words(run.match)}" if run.match else "",
         contents.alone(run),
         f"{short(run.steps)} steps in {seconds(run.seconds)}" if run.steps else "",
         f"stopped: {why}" if stopped else "",

@@ -6,23 +6,15 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from invert.report import Record, Report, ReportedPhoto, ScoredClass, ScoredPhotos
-from invert_reports.files import Json
 from invert_reports.html import provenance
+from invert_reports.html.bars import FLOOR, Bars, bars, is_pooled, is_unmatched, over
 from invert_reports.html.charts import Panel
 from invert_reports.html.contents import Contents, numbers_of
 from invert_reports.html.headline import panels
 from invert_reports.html.listing import layers_table, runs_table
-from invert_reports.html.numbers import (
-    SHARES,
-    band_of,
-    facet_label,
-    facets,
-    percent,
-    probability,
-    short,
-)
+from invert_reports.html.numbers import percent, probability, short
 from invert_reports.html.pictures import Album
-from invert_reports.html.vocabulary import Vocabulary, Words
+from invert_reports.html.vocabulary import Vocabulary, Words, match_in_short
 from invert_reports.study import Cell, Row, Study
 
 SHOWN_REAL = {"highest": ("most", 4), "lowest": ("least", 2)}
@@ -106,7 +98,8 @@ class View:
         entries = self.vocabulary.entries(values)
         if run.objective == "feature":
             entries = [entry for entry in entries if entry.words.place == "caption"]
-        return [entry.in_short() for entry in entries]
+        match = [match_in_short(run.match)] if run.match else []
+        return [*(entry.in_short() for entry in entries), *match]
 
     def real(self, row: Row) -> list[tuple[str, list[tuple[str, str, str]]]]:
         """The photos that drive a target most, and least: key, name and score of each."""
@@ -142,33 +135,26 @@ class View:
         return [(known.name, probability(known.probability)) for known in entry.top5 or []]
 
     def has_shares(self, study: Study) -> bool:
-        return any(self.shares(cell) for row in study.rows for cell in row.cells)
+        return any(part.rows for row in study.rows for cell in row.cells for part in bars(cell.summary))
 
-    def shares(self, cell: Cell) -> list[Json]:
-        """Kept, invented and free of each facet, for the bars beside a picture."""
-        known = cell.summary.measures
-        rows: list[Json] = []
-        for facet in facets(known):
-            band = band_of(facet)
-            parts = [known.get(f"{name}.{facet}") for name in SHARES]
-            contrast = known.get(f"shown.{facet}")
-            told = ", ".join(f"{name} {percent(part)}" for name, part in zip(SHARES, parts, strict=True))
-            if contrast is not None:
-                told += f"; contrast shown {percent(contrast)} of the photo’s"
-            rows.append(
-                {
-                    "label": band or facet,
-                    "prefix": "cycles " if band else "",
-                    # Sighted readers are told once that bands are in cycles; others every time.
-                    "unseen": bool(band) and any(row["prefix"] for row in rows),
-                    "spoken": facet_label(facet),
-                    "shares": parts,
-                    "kept": percent(parts[0]),
-                    "told": told,
-                    "faint": contrast is not None and contrast < 0.05,
-                }
-            )
-        return rows
+    def unmatched(self, cell: Cell) -> bool:
+        """Whether a row is not matched well enough for what its pictures show to be read."""
+        return is_unmatched(cell.summary.match)
+
+    def bars(self, cell: Cell) -> list[Bars]:
+        return bars(cell.summary)
+
+    def pooled(self, cell: Cell) -> str:
+        """What a row's own numbers are pooled over; empty where that is one photo."""
+        return over(cell.summary) if is_pooled(cell.summary) else ""
+
+    def shows_floor(self, study: Study) -> bool:
+        return any(FLOOR in cell.summary.controls for row in study.rows for cell in row.cells)
+
+    def neutral(self, study: Study) -> list[str]:
+        """The priors under which nothing is made up."""
+        cells = [cell for row in study.rows for cell in row.cells]
+        return list(dict.fromkeys(cell.column.label for cell in cells if cell.summary.neutral))
 
     def layer_facts(self, row: Row) -> list[str]:
         known = row.facts

@@ -7,9 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from invert.report import Numbers, ReportedMeasure
+from invert.report import Match, Numbers, ReportedMeasure
 from invert_reports.files import Json
-from invert_reports.html.numbers import SHARES, facet_label, in_order, percent, short
+from invert_reports.html.numbers import (
+    SHARES,
+    clipped,
+    facet_label,
+    give_or_take,
+    in_order,
+    percent,
+    share,
+    short,
+)
 
 UNITS = ("dB", "px", "pixels", "nats", "bits", "%")
 """Units written behind a number; the others are told where the number is explained."""
@@ -64,6 +73,25 @@ class Entry(NamedTuple):
 
     def in_short(self) -> tuple[str, str, str]:
         return self.words.short, self.value, self.words.hint
+
+
+def match_in_words(match: Match) -> str:
+    """How small a feature error is for its layer: against how many pairs of unlike pictures, by how much."""
+    pairs = max(match.pairs, 1)
+    share = 100 * (pairs + 1 - round(match.percentile * (pairs + 1) / 100)) // pairs
+    return f"smaller than {share} % of {pairs} pairs of unlike {match.of}, {_decibels(match)} below them"
+
+
+def match_in_short(match: Match) -> tuple[str, str, str]:
+    """The same as a label, a value and a hint, for under a picture."""
+    hint = f"The feature error is {match_in_words(match)}"
+    ends = {True: "; the loss was still falling", False: "; the loss had stopped falling", None: ""}
+    short = "" if match.enough else " (too little)"
+    return "match", f"{_decibels(match)}{short}", hint + ends[match.falling]
+
+
+def _decibels(match: Match) -> str:
+    return f"{match.snr_db:.0f} dB".replace("-", "−")
 
 
 class Vocabulary:
@@ -127,7 +155,11 @@ class Vocabulary:
         """A number in the digits that are usual for its unit, without the unit."""
         if value is not None and self.described(name).unit == "dB":
             return f"{value:.1f}".replace("-", "−")
-        return short(value)
+        # Estimates of shares may lie a little outside of 0 to 1: as people read them, they do not.
+        return short(clipped(value) if value is not None and self._is_share(name) else value)
+
+    def _is_share(self, name: str) -> bool:
+        return self.described(name).unit in ("share", "share of T")
 
     def head(self, name: str) -> dict[str, str]:
         """The head of a table's column of that number."""
@@ -152,7 +184,7 @@ class Vocabulary:
             found.setdefault(group, words)
         return list(found.values())
 
-    def matrix(self, measures: Numbers, controls: Mapping[str, Numbers]) -> Json | None:
+    def matrix(self, measures: Numbers, controls: Mapping[str, Numbers], spread: Numbers) -> Json | None:
         """Facets as rows, what is known of each as columns, the controls' kept share at the end."""
         known = [name for name, value in measures.items() if value is not None and self.facet(name)]
         facets = in_order({self.facet(name) for name in known})
@@ -160,9 +192,14 @@ class Vocabulary:
         groups = [group for group in dict.fromkeys((*SHARES, *self.ordered(here))) if group in here]
         rows = []
         for facet in facets:
-            values = [measures.get(f"{group}.{facet}") for group in groups]
-            values += [control.get(f"{SHARES[0]}.{facet}") for control in controls.values()]
-            rows.append([facet_label(facet), *map(percent, values)])
+            told = [
+                give_or_take(measures.get(name), spread.get(name))
+                if self._is_share(name)
+                else percent(measures.get(name))
+                for name in (f"{group}.{facet}" for group in groups)
+            ]
+            told += [share(control.get(f"{SHARES[0]}.{facet}")) for control in controls.values()]
+            rows.append([facet_label(facet), *told])
         heads = ["facet", *groups, *(f"{SHARES[0]}, {name}" for name in controls)]
         return {"heads": heads, "rows": rows} if rows else None
 

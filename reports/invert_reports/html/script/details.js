@@ -74,8 +74,12 @@ function fillWords() {
   fillNumbers(byId("run-numbers"), run.numbers);
   byId("numbers-part").hidden = run.numbers.length === 0;
   fillNumbers(byId("sums"), cell.numbers);
-  byId("sums-reading").textContent = cell.reading;
-  byId("facets").replaceChildren(...(cell.facets ? [matrix(cell.facets)] : []));
+  const own = cell.byPhoto[run.photo] ?? cell;
+  byId("sums-reading").textContent = own.reading;
+  byId("facets").replaceChildren(...(own.facets ? [matrix(own.facets)] : []));
+  const pooled = own !== cell && cell.pooled;
+  byId("pooled-reading").textContent = pooled ? `Pooled over ${cell.pooled}: ${cell.reading}` : "";
+  byId("pooled-facets").replaceChildren(...(pooled && cell.facets ? [matrix(cell.facets)] : []));
   byId("sums-part").hidden = cell.numbers.length === 0 && !cell.reading && !cell.facets;
   fillNumbers(byId("settings"), run.settings);
   byId("settings-part").hidden = run.settings.length === 0;

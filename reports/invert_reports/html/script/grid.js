@@ -47,6 +47,9 @@ function showChosen(section) {
   const known = data.studies[key].photos[photo];
   for (const article of all("[data-cell]", section)) {
     fillCell(article, runOf(article.dataset.cell, known?.id ?? null, seed));
+    for (const bars of all("[data-bars]", article)) {
+      bars.hidden = bars.dataset.bars !== "" && bars.dataset.bars !== known?.id;
+    }
   }
   const original = section.querySelector("[data-role=original]");
   if (original && known?.key) {

@@ -16,9 +16,10 @@ function fillStage() {
   byId("stage-note").hidden = !run.note;
   byId("views").hidden = !comparable;
   const tiles = byId("views").querySelector("[value=tiles]");
-  tiles.closest("label").hidden = !cell.tiles;
-  if (!cell.tiles && tiles.checked) byId("views").querySelector("[value=slider]").checked = true;
-  drawTiles(cell.tiles);
+  const kept = (cell.byPhoto[run.photo] ?? cell).tiles;
+  tiles.closest("label").hidden = !kept;
+  if (!kept && tiles.checked) byId("views").querySelector("[value=slider]").checked = true;
+  drawTiles(kept);
   byId("scrub-label").hidden = frames.length < 2;
   byId("scrub").max = Math.max(frames.length - 1, 0);
   byId("scrub").value = frames.length - 1;
@@ -73,7 +74,7 @@ function drawTiles(tiles) {
       map.append(
         drawn("rect", { x: x * 40, y: y * 40, width: 40, height: 40, class: "cover", "fill-opacity": 0.9 * cover }),
         drawn("text", { x: x * 40 + 20, y: y * 40 + 24, "text-anchor": "middle", class: "tile" },
-          share === null ? "–" : String(Math.round(100 * share))),
+          share === null ? "–" : String(Math.round(100 * (1 - cover)))),
       );
     }),
   );
