@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from invert.subjects import Subject
-from invert.subjects.subject import tapped
+from invert.subjects.trace import tapped
 from invert_priors.dip import DeepImagePrior
 from invert_priors.pixels import PixelCanvas
 

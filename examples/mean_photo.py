@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--grid", type=int, default=8)
     options = parser.parse_args()
-    paths = photos.expand([options.folder])
+    paths, _ = photos.expand(options.folder)
     shape = (3, options.grid, options.grid)
     total = torch.zeros(shape, dtype=torch.float64)
     for path in paths:

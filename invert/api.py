@@ -11,6 +11,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from invert import images
+from invert.engine.drawn import check_drawn
 from invert.engine.optimise import Event, Optimisation, Precision, Stopped
 from invert.engine.problem import Problem
 from invert.engine.views import RandomViews
@@ -146,6 +147,8 @@ def result(
             "check the network, or lower the prior's learning_rate"
         )
     image = stopped.best[b : b + 1]
+    check_drawn(image)
+    check_drawn(stopped.last[b : b + 1])
     evidence = evidence_of(problem, image, judge)
     measures = measure_run(evidence)
     done = stopped.steps[b]

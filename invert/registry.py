@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
 from invert.errors import RequestError, one_line, unknown
+from invert.foreign import foreign
 
 Group = Literal["invert.priors", "invert.operators", "invert.stops", "invert.objectives", "invert.measures"]
 
@@ -67,8 +68,11 @@ def get(group: Group, name: str) -> Any:
             f"two plug-ins claim the {kind} {name!r}: {' and '.join(map(_origin, claims))}; uninstall one"
         )
     try:
-        plugin = claims[0].load()
-    except Exception as error:
+        with foreign():
+            plugin = claims[0].load()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit, too: it would end the run as if it were done
         raise RequestError(
             f"the {kind} {name!r} from {_origin(claims[0])} cannot be loaded: {one_line(error)}"
         ) from error

@@ -132,6 +132,16 @@ class ScoredClass(Fields):
 
 
 @dataclass(kw_only=True, eq=False)
+class LeftOut(Fields):
+    """What a folder of photos holds and was not looked at, and why."""
+
+    always: ClassVar[str] = "name reason"
+
+    name: str = ""
+    reason: str = ""
+
+
+@dataclass(kw_only=True, eq=False)
 class ScoredPhotos(Fields):
     """A class's or unit's scores on the photos of --photos."""
 
@@ -139,6 +149,7 @@ class ScoredPhotos(Fields):
 
     count: Annotated[int, Says(minimum=1)] = 0
     skipped: Annotated[int, Says("Files that could not be read.", minimum=0)] = 0
+    left_out: Annotated[list[LeftOut], Says("The first of them.")] = field(default_factory=list)
     mean: float | None = None
     max: float | None = None
     highest: list[ScoredPhoto] = field(default_factory=list)
@@ -353,6 +364,7 @@ class Report(Origin):
 
     schema: Annotated[int, Says(const=SCHEMA)] = SCHEMA
     images: list[ReportedPhoto] = field(default_factory=list)
+    skipped: Annotated[list[LeftOut], Says("Of the folders of --image.")] = field(default_factory=list)
     measures: Annotated[
         dict[str, ReportedMeasure],
         Says("What each number is, by its name, or by the part of its name before the first dot."),

@@ -9,9 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from invert import registry
+from invert.engine import stopwatch
+from invert.engine.capture import HostReads
+from invert.engine.keeping import KEEPERS
 from invert.engine.optimise import Optimisation, Started, Step, Stopped, optimise
 from invert.engine.stopping import Plateau, Until
 from invert.protocols import Canvas, Criterion, Now, Rngs, Stop
+from invert.settings import make_stop
 
 
 class Grey(Canvas):
@@ -222,3 +227,61 @@ def test_a_stop_of_ones_own_ends_a_run_and_says_its_name() -> None:
 
     stopped = finished(Optimisation(Grey([0.4]), towards(0.8), steps=9, rate=constant(-0.1), stops=[Third()]))
     assert (stopped.reasons, stopped.steps, stopped.best_steps) == (("third",), (3,), (3,))
+
+
+def test_a_canvas_that_draws_is_not_run_without_its_noise() -> None:
+    with pytest.raises(ValueError, match="hand it noise"):
+        Optimisation(Grey([0.5], noise=0.3), towards(0.5), steps=1, rate=constant(0.1))
+
+
+@pytest.mark.parametrize("keep", KEEPERS)
+@pytest.mark.parametrize("stop", registry.names("invert.stops"))
+def test_a_step_reads_nothing_back_to_the_host(stop: str, keep: str) -> None:
+    """On a GPU that would make every step wait: whatever ends the run, whatever is kept."""
+    rngs = [torch.Generator().manual_seed(0)]
+    canvas = Grey([0.5], noise=0.1)
+    stops = [make_stop(stop)]
+    run = Optimisation(canvas, towards(0.2), steps=8, rate=constant(0.1), stops=stops, keep=keep, noise=rngs)
+    for _ in range(3):  # Adam makes its state in the first
+        run._advance()
+    with HostReads() as reads:
+        run._advance()
+        run._advance()
+    assert reads.found == set()
+
+
+class Clockwork:
+    """As a CUDA event: its time is known once the device has come by."""
+
+    now, come = 0.0, 0.0
+
+    def record(self, stream: object) -> None:
+        Clockwork.now += 1000.0
+        self.at = Clockwork.now
+
+    def query(self) -> bool:
+        return self.at <= Clockwork.come
+
+    def synchronize(self) -> None:
+        Clockwork.come = max(Clockwork.come, self.at)
+
+    def elapsed_time(self, other: Clockwork) -> float:
+        return other.at - self.at
+
+
+def test_on_cuda_the_devices_own_time_counts_and_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step is asked for in no time, and done a second after the one before."""
+    monkeypatch.setattr(stopwatch, "_event", Clockwork)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
+    watch = stopwatch.Stopwatch(torch.device("cuda"))
+    for _ in range(3):
+        with watch:
+            pass
+    assert watch.seconds == 0.0, "the device has not come by yet, and is not waited for"
+    Clockwork.come = 2000.0
+    assert watch.seconds == 1.0
+    assert watch.read() == 3.0
+    watch.set(10.0)
+    with watch:
+        pass
+    assert watch.read() == 11.0

@@ -132,6 +132,32 @@ def test_a_broken_plugin_is_reported_and_breaks_nothing_else(
     assert invert.prior("tv").name == "tv"
 
 
+@pytest.mark.parametrize("group", ["priors", "measures"])
+def test_a_plugin_that_exits_does_not_end_the_run_as_done(
+    group: str,
+    site: Path,
+    own_network: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It ended with status 0 and no report. What it prints is no answer, and we stay where we are."""
+    (site / "leaves.py").write_text("import os, sys\nprint('bye')\nos.chdir('/')\nsys.exit(0)\n")
+    announce(site, "leaving", f"invert.{group}", "leaving", "leaves:Plugin")
+    monkeypatch.chdir(tmp_path)
+    prior = "leaving" if group == "priors" else "none"
+    words = ["--layer", "conv", "--prior", prior, "--steps", "1", "--device", "cpu", "--quiet", "--json"]
+    status = main([own_network, *words, "--out", "out"])
+    printed, told = capsys.readouterr()
+    if group == "priors":
+        assert (status, printed) == (2, "")
+        assert "the prior 'leaving' from leaves:Plugin (leaving 1.0) cannot be loaded: SystemExit" in told
+    else:
+        assert status == 0 and json.loads(printed)["status"] == "done"
+    assert Path.cwd() == tmp_path and "bye" in told
+    assert main(["doctor"]) == 1
+
+
 @pytest.mark.parametrize("name", ["twin", "tv"], ids=["of two newcomers", "of a built-in prior"])
 def test_two_that_claim_one_name_are_reported(
     site: Path, name: str, capsys: pytest.CaptureFixture[str]

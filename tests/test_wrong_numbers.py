@@ -17,6 +17,8 @@ from invert.engine.problem import Problem
 from invert.measures import Evidence, measure_run
 from invert.photos import default_photo
 from invert.subjects.attribution import evidence_map
+from invert.sweeps.growth import differences
+from invert.sweeps.request import Request
 from invert.testing import tiny_subject
 
 
@@ -227,3 +229,11 @@ def test_the_picture_shown_holds_no_input_noise() -> None:
         clean = optimisation.canvas()
     *_, stopped = optimisation
     assert torch.equal(stopped.best, clean) and torch.equal(stopped.last, clean)  # type: ignore[union-attr]
+
+
+def test_an_option_that_came_later_does_not_bar_a_folder_from_going_on() -> None:
+    asked = Request(model="alexnet-mini", layer=("conv1",), seeds=(0,)).as_json()
+    made_by = {name: value for name, value in asked.items() if name != "stop"}
+    assert differences(asked, made_by) == []
+    assert len(differences(asked | {"stop": ["plateau"]}, made_by)) == 1
+    assert len(differences(asked, made_by | {"steps": 3})) == 1

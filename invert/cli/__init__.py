@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
+from invert.cli.arguments import Answered
 from invert.cli.terminal import own_warnings, tell
 from invert.errors import InvertError, RequestError, one_line
 from invert.sweeps.request import SUBCOMMANDS, meant
@@ -23,8 +24,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with nullcontext() if debug else own_warnings():
             return _command(words)(words)
-    except SystemExit as stop:  # what argparse does after --help
-        return 1 if stop.code else 0
+    except SystemExit as stop:
+        if isinstance(stop, Answered):
+            return 0
+        tell(f"error: a plug-in or the network called sys.exit({stop.code!r})")
+        return 1
     except BrokenPipeError:  # whoever read the output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that Python does not complain at its end
         return 1

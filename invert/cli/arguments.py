@@ -26,6 +26,10 @@ MODEL is alexnet-mini (bundled, no download), a torchvision name (alexnet), timm
 path/to/file.py:factory. torchvision:NAME, where a name equals one of the commands above."""
 
 
+class Answered(SystemExit):
+    """What was asked was `--help`, and it was answered."""
+
+
 class Parser(argparse.ArgumentParser):
     """argparse whose errors are `RequestError`, so that every error of the tool looks the same."""
 
@@ -34,6 +38,9 @@ class Parser(argparse.ArgumentParser):
         if any(not word.strip() for word in arg_strings):
             raise argparse.ArgumentError(action, "it is empty: leave it out, or say what it is")
         return super()._get_values(action, arg_strings)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        raise Answered(status)
 
     def error(self, message: str) -> NoReturn:
         raise RequestError(f"{message} (see {self.prog} --help)")

@@ -17,11 +17,16 @@ import invert_reports
 from invert.cli.progress import show
 from invert.cli.terminal import PATH, tell
 from invert.errors import plain
+from invert.foreign import foreign
+from invert.photos import Skipped
 from invert.report import LayerRow
 from invert.sweeps.request import Request
 from invert.sweeps.sweep import Sweep
 from invert.sweeps.worker import CellFinished
 from invert.typed_json import to_json
+
+SAID = 10
+"""How many of the files that were skipped are named at the terminal."""
 
 STATUS = {"done": 0, "failed": 1, "interrupted": 130}
 
@@ -40,12 +45,16 @@ def carry_out(
 
     `again` is the option with which the same command goes on after an interruption.
     """
-    sweep = Sweep(request)
-    with _stopping(sweep):
-        page = _run(sweep, out, resume, quiet=quiet or as_json)
+    with foreign():
+        sweep = Sweep(request)
+        _say(sweep.skipped)
+        with _stopping(sweep):
+            page = _run(sweep, out, resume, quiet=quiet or as_json)
     invert_reports.write_tables(out)
     if figure is not None:
         invert_reports.write_figure(out, figure)
+    if sweep.scores:
+        _say(sweep.scores.skipped)
     summary = sweep.summary.content
     if as_json:
         print(json.dumps(to_json(summary)))
@@ -59,6 +68,14 @@ def carry_out(
         webbrowser.open(page.resolve().as_uri())
     print(f"report: {plain(str(page), PATH)}", file=sys.stderr if as_json else sys.stdout)
     return STATUS[summary.status]
+
+
+def _say(skipped: list[Skipped]) -> None:
+    """What of the folders of photos was not looked at, and why."""
+    for each in skipped[:SAID]:
+        tell(f"skipped {each}")
+    if len(skipped) > SAID:
+        tell(f"skipped {len(skipped) - SAID} more; report.json names them")
 
 
 def _run(sweep: Sweep, out: Path, resume: bool, quiet: bool) -> Path:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from invert import registry
 from invert.cli.arguments import add_options, parser
 from invert.cli.terminal import say, show_table
+from invert.foreign import foreign
 from invert.sweeps.options import read
 from invert.sweeps.request import Request
 
@@ -34,8 +35,9 @@ def layers(words: list[str]) -> int:
     # Shapes do not depend on the weights: none are downloaded to list layers.
     weights = asked.weights or ("random" if asked.model != "alexnet-mini" else None)
     more = {name: getattr(asked, name) for name in NETWORK[2:]}
-    subject = load(asked.model, weights, **more)
-    main = set(subject.main_layers)
+    with foreign():
+        subject = load(asked.model, weights, **more)
+        main = set(subject.main_layers)
     if options.json:
         rows = [
             {

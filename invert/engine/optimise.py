@@ -109,6 +109,8 @@ class Optimisation:
         self.canvas, self.loss, self.steps, self.rate = canvas, loss, steps, rate
         self.precision, self.smoothing = precision, smoothing
         self.noise = list(noise)
+        if canvas.draws and not self.noise:
+            raise ValueError("the canvas draws: hand it noise, a generator a problem")
         self.generators = [*noise, *generators]
         parameters = [p for p in canvas.parameters() if p.requires_grad]
         self.device = parameters[0].device
@@ -318,6 +320,6 @@ def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
 def optimise(canvas: Canvas, loss: Loss, *, steps: int, learning_rate: float) -> Iterator[Event]:
     """Minimise `loss(canvas()) + penalty` with Adam at a constant rate, yielding events.
 
-    For schedules, stopping rules, bf16, saving and continuing see `Optimisation`.
+    For schedules, stopping rules, noise, bf16, saving and continuing see `Optimisation`.
     """
     return iter(Optimisation(canvas, loss, steps=steps, rate=lambda _: learning_rate))

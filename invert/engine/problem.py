@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from invert.engine.devices import choose_precision
+from invert.engine.drawn import check_drawn
 from invert.engine.optimise import Optimisation, Value
 from invert.engine.redirect import redirect_dead_relus
 from invert.engine.stopping import Floor, Plateau, Until
@@ -96,7 +97,7 @@ class Problem:
         held_in = torch.bfloat16 if chosen == "bf16" else None
         layers = self.objective.layers
         watched = self.network.prepared(layers, held_in) if self.network and layers else self.network
-        return Optimisation(
+        optimisation = Optimisation(
             canvas,
             lambda image: self.value(image, viewer, watched),
             steps=_checked_steps(self.prior.steps if steps is None else steps),
@@ -108,6 +109,8 @@ class Problem:
             noise=noise,
             generators=viewer.generators() if viewer else (),
         )
+        check_drawn(optimisation.progress.last)  # what it starts from; the result is looked at again
+        return optimisation
 
     def loss(self, image: Tensor) -> Tensor:
         """The objective of images `(B, C, H, W)`: `(B,)`."""

@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from invert.errors import RequestError, unknown
+from invert.files import read_regular
+
+MOST_BYTES = 2**24
+"""Of a file of class names: ImageNet's 21,841 with all their synonyms take 1 MB."""
 
 
 def read(path: str | Path) -> tuple[str, ...]:
@@ -15,7 +19,7 @@ def read(path: str | Path) -> tuple[str, ...]:
     Raises `RequestError` if there is no such file, or it is no text.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        lines = read_regular(path, MOST_BYTES).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise RequestError(f"labels {str(path)!r}: not a UTF-8 text file") from None
     except OSError as error:

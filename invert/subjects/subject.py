@@ -14,11 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from invert.errors import InvertError, RequestError, RunError, unknown
+from invert.errors import InvertError, RequestError, unknown
+from invert.foreign import foreign, staying
 from invert.images import Photo, to_tensor
+from invert.pictures import OWN_LIMIT
 from invert.subjects import classes as class_names
 from invert.subjects.layers import literature_names, main_layers
-from invert.subjects.trace import OUTPUT, Layer, Tap, hooked, trace
+from invert.subjects.repeatable import is_repeatable
+from invert.subjects.tensors import unusable
+from invert.subjects.trace import OUTPUT, Layer, hooked, tapped, trace
 
 
 class Subject:
@@ -63,6 +67,7 @@ class Subject:
         crop: float = 1.0,
         interpolation: str = "bilinear",
     ) -> None:
+        _check_weights(model, name)
         self.model = model.eval().requires_grad_(False)
         self.name = name
         self.weights = weights
@@ -71,9 +76,6 @@ class Subject:
         self.std = _per_channel("std", std, input_shape[0])
         if min(self.std) <= 0:
             raise RequestError(f"std must be above 0 in each channel, not {min(self.std):g}")
-        for path, weight in model.named_parameters():
-            if weight.is_floating_point() and not bool(weight.isfinite().all()):
-                raise RequestError(f"{name}: the weights hold NaN or infinity ({path})")
         self.classes = tuple(classes) if classes is not None else None
         self.crop = crop
         self.interpolation = interpolation
@@ -157,7 +159,8 @@ class Subject:
         """
         taps = {name: self.layer(name).tap for name in layers}
         inputs = self.preprocess(images).contiguous(memory_format=self.memory_format)
-        values = tapped(self.model, inputs, set(taps.values())) if taps else {}
+        with staying():
+            values = tapped(self.model, inputs, set(taps.values())) if taps else {}
         return {name: values[tap] for name, tap in taps.items()}
 
     def logits(self, images: Tensor) -> Tensor:
@@ -204,15 +207,29 @@ class Subject:
         taken = {path for path, _ in self.model.named_modules()}
         aliases = {path: alias for path, alias in names.items() if alias not in taken}
         size = " × ".join(map(str, self.input_shape))
+        devices = [self.device] if self.device.type == "cuda" else []
         try:
-            with torch.inference_mode(False), torch.enable_grad():
+            with (
+                foreign(),
+                torch.random.fork_rng(devices=devices),
+                torch.inference_mode(False),
+                torch.enable_grad(),
+            ):
                 grey = torch.full((2, *self.input_shape), 0.5, device=self.device, requires_grad=True)
                 layers, memory_format = _trace_in_its_format(self.model, self.preprocess(grey), aliases)
+                noise = torch.rand(grey.shape, generator=torch.Generator().manual_seed(0)).to(self.device)
+                inputs = self.preprocess(noise).contiguous(memory_format=memory_format)
+                repeatable = is_repeatable(self.model, inputs, layers)
         except InvertError:
             raise
         except (Exception, SystemExit) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise RequestError(f"{self.name} does not take images of {size}: {reason}") from error
+        if not repeatable:
+            raise RequestError(
+                f"{self.name} says something else of the same picture at every pass: its forward draws "
+                "random numbers, which evaluation mode must switch off (F.dropout(x, training=self.training))"
+            )
         if not layers or layers[-1].tap.module:
             raise RequestError(
                 f"{self.name} lets no gradient through from its output to the image "
@@ -329,31 +346,6 @@ def _trace_in_its_format(
         return trace(model, inputs, aliases), torch.contiguous_format
 
 
-class _Reached(BaseException):
-    """All layers asked for are there. Not an `Exception`, so that no network's `except` swallows it."""
-
-
-def tapped(model: nn.Module, inputs: Tensor, taps: set[Tap]) -> dict[Tap, Tensor]:
-    """The values at `taps`, from a forward pass that ends as soon as it has them all."""
-    values: dict[Tap, Tensor] = {}
-
-    def keep(path: str, call: int, returned: Any) -> None:
-        here = [tap for tap in taps if (tap.module, tap.call) == (path, call)]
-        values.update({tap: tap.value(returned, inputs.shape[0]) for tap in here})
-        if len(values) == len(taps):
-            raise _Reached
-        # The forward goes on, and a module to come may write into this very tensor.
-        values.update({tap: values[tap].clone() for tap in here})
-
-    try:
-        with hooked(model, {tap.module for tap in taps}, keep):
-            model(inputs)
-    except _Reached:
-        return values
-    missing = ", ".join(sorted(tap.module or OUTPUT for tap in taps - values.keys()))
-    raise RunError(f"the forward pass did not come by {missing} this time")
-
-
 def _full_names(layer: Layer) -> list[str]:
     """Longer ways to write a layer: `name:1` of the only call, `name[0]` of the first item."""
     names = [layer.name, *layer.aliases]
@@ -376,9 +368,20 @@ def _device(model: nn.Module) -> torch.device | None:
     return next((tensor.device for tensor in _state(model).values()), None)
 
 
+def _check_weights(model: nn.Module, name: str) -> None:
+    for path, tensor in _state(model).items():
+        if problem := unusable(tensor):
+            raise RequestError(f"{name}: {path} {problem}")
+    for path, weight in model.named_parameters():
+        if weight.is_floating_point() and not bool(weight.isfinite().all()):
+            raise RequestError(f"{name}: the weights hold NaN or infinity ({path})")
+
+
 def _checked_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
     if len(shape) != 3 or min(shape) < 1:
         raise RequestError(f"an input is (C, H, W), each at least 1, not {tuple(shape)}")
+    if shape[1] * shape[2] > OWN_LIMIT:
+        raise RequestError(f"an input has at most {OWN_LIMIT:,} pixels, not {shape[1]:,} × {shape[2]:,}")
     return shape
 
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
+from invert.errors import RunError
 from invert.subjects.channels import channel_axis
 
 OUTPUT = "output"
@@ -145,6 +146,31 @@ def trace(model: nn.Module, inputs: Tensor, aliases: Mapping[str, str]) -> tuple
         kind = type(modules[tap.module]).__name__
         layers.append(Layer(name, tuple(rest), shape, kind, prod(shape) / numel, axes[shape], tap))
     return tuple(layers)
+
+
+class _Reached(BaseException):
+    """All layers asked for are there. Not an `Exception`, so that no network's `except` swallows it."""
+
+
+def tapped(model: nn.Module, inputs: Tensor, taps: set[Tap]) -> dict[Tap, Tensor]:
+    """The values at `taps`, from a forward pass that ends as soon as it has them all."""
+    values: dict[Tap, Tensor] = {}
+
+    def keep(path: str, call: int, returned: Any) -> None:
+        here = [tap for tap in taps if (tap.module, tap.call) == (path, call)]
+        values.update({tap: tap.value(returned, inputs.shape[0]) for tap in here})
+        if len(values) == len(taps):
+            raise _Reached
+        # The forward goes on, and a module to come may write into this very tensor.
+        values.update({tap: values[tap].clone() for tap in here})
+
+    try:
+        with hooked(model, {tap.module for tap in taps}, keep):
+            model(inputs)
+    except _Reached:
+        return values
+    missing = ", ".join(sorted(tap.module or OUTPUT for tap in taps - values.keys()))
+    raise RunError(f"the forward pass did not come by {missing} this time")
 
 
 def _spellings(path: str, tap: Tap, first: bool, calls: Mapping[str, int]) -> list[str]:

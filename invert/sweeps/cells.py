@@ -19,6 +19,9 @@ from invert.settings import make_prior, make_stop
 from invert.subjects import Subject
 from invert.sweeps.request import Request
 
+ALL = "all"
+"""The layers that matter, or every class. A layer of that name is asked for as `all:1`, its only call."""
+
 RANDOM_WEIGHTS = "random weights"
 
 
@@ -126,18 +129,24 @@ def stops_of(request: Request) -> list[Stop]:
     return [make_stop(name, **request.settings.get(name, {})) for name in request.stop]
 
 
-def choose_photos(request: Request, read: Callable[[str], Tensor]) -> list[Photo]:
-    """The photos of a request as the network sees them; none where it only draws classes or units."""
+def choose_photos(
+    request: Request, read: Callable[[str], Tensor]
+) -> tuple[list[Photo], list[photos.Skipped]]:
+    """The photos of a request as the network sees them, and what is left out of its folders.
+
+    None where it only draws classes or units.
+    """
     if (request.classes or request.unit) and not request.layer:
-        return []
-    paths = photo_paths(request)
+        return [], []
+    found, skipped = photos.read(request.image or [photos.default_photo()], lambda path: read(str(path)))
+    paths = {str(path): pixels for path, pixels in found}  # one that is named twice is one
     ids = unique(slug(Path(path).stem) for path in paths)
-    return [Photo(i, path, read(path)) for i, path in zip(ids, paths, strict=True)]
+    return [Photo(i, path, paths[path]) for i, path in zip(ids, paths, strict=True)], skipped
 
 
-def photo_paths(request: Request) -> list[str]:
-    paths = photos.expand(request.image or [photos.default_photo()])
-    return list(dict.fromkeys(map(str, paths)))
+def photo_path(cell: Cell) -> str:
+    """The file of a cell's photo: its request names no other."""
+    return cell.request.image[0] if cell.request.image else str(photos.default_photo())
 
 
 def parse_unit(text: str) -> Channel | Neuron:
@@ -169,7 +178,13 @@ def _inversions(
 ) -> Iterator[Cell]:
     weights = "random" if control else request.weights
     for layer in layers:
-        asked = {"layer": (layer,), "classes": (), "unit": (), "photos": None, "weights": weights}
+        asked = {
+            "layer": (f"{ALL}:1" if layer == ALL else layer,),
+            "classes": (),
+            "unit": (),
+            "photos": None,
+            "weights": weights,
+        }
         for prior in request.prior:
             for photo in pictures:
                 image = (photo.path,) if request.image else ()
@@ -195,7 +210,7 @@ def _targets(
     for index in _classes(request, subject):
         names = subject.classes or ()
         name = names[index] if names else str(index)
-        means_it = name[:1].isalpha() and "," not in name and names.count(name) == 1
+        means_it = name[:1].isalpha() and "," not in name and name != ALL and names.count(name) == 1
         text = name if means_it else str(index)
         yield None, name, index, {"layer": (), "classes": (text,), "unit": ()}
     for text in request.unit:
@@ -207,7 +222,7 @@ def _targets(
 def _layers(request: Request, subject: Subject) -> list[str]:
     names: list[str] = []
     for name in request.layer:
-        names += subject.main_layers if name == "all" else [name]
+        names += subject.main_layers if name == ALL else [ALL if name == f"{ALL}:1" else name]
     for name in names:
         subject.layer(name)
     return sorted(dict.fromkeys(names), key=lambda name: subject.layers.index(subject.layer(name)))

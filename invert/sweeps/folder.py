@@ -19,11 +19,14 @@ from torch import Tensor
 
 from invert import images
 from invert.errors import RequestError
-from invert.files import WriteError, json_bytes, leftover_of, read_json, write_whole
+from invert.files import WriteError, json_bytes, leftover_of, open_regular, read_json, write_whole
 from invert.report import REPORT, Record, Report
 from invert.sweeps.cells import Cell
 from invert.sweeps.trust import is_record_of, is_trace
 from invert.typed_json import load_object, read_as, to_json
+
+MOST_CHECKPOINT = 2**34
+"""Bytes of the largest checkpoint that is read: more than any device's memory holds of a canvas."""
 
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 WRITTEN = re.compile(
@@ -132,10 +135,8 @@ class Folder:
     def checkpoint(self, run_id: str, of: str) -> dict[str, Tensor] | None:
         """The state in which a run was left off; None where none is whole and of this, by this version."""
         path = self.out / _checkpoint(run_id)
-        if not path.is_file():
-            return None
         try:
-            with safetensors.safe_open(path, framework="pt") as file:
+            with open_regular(path, MOST_CHECKPOINT), safetensors.safe_open(path, framework="pt") as file:
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 return state if file.metadata() == _checkpoint_of(of, state) else None
         except (safetensors.SafetensorError, OSError):

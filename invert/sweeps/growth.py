@@ -66,10 +66,15 @@ def grown(held: Request, said: Said, folder: Path) -> Request:
 
 
 def differences(asked: Mapping[str, Any], made_by: Mapping[str, Any]) -> list[str]:
-    """What would change in the cells of a folder, in words; more cells are no difference."""
+    """What would change in the cells of a folder, in words; more cells are no difference.
+
+    Nor is an option that came later, and so is not in the folder's request, where nothing is asked by it.
+    """
     found: list[str] = []
     for name, now in asked.items():
         was = made_by.get(name)
+        if name not in made_by and now in (None, [], {}, False):
+            continue
         if name == PHOTOS and isinstance(was, dict):
             found += [
                 _change(f"sha256 of the photo {path}", was[path], now.get(path)) for path in _unlike(was, now)

@@ -7,11 +7,12 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from invert import images, photos
+from invert import photos, pictures
 from invert.errors import InvertWarning, RequestError, one_line
 from invert.files import WriteError, digest
 from invert.measures.matched import Null, errors_between
@@ -94,7 +95,7 @@ class Nulls:
 
     def _photos_of_directory(self) -> list[torch.Tensor]:
         found = []
-        for path in _spread(photos.expand([self.directory])) if self.directory else []:
+        for path in _spread(photos.expand(Path(self.directory))[0]) if self.directory else []:
             try:
                 found.append(self.subject.image(path))
             except RequestError:
@@ -105,7 +106,7 @@ class Nulls:
         each = -(-PICTURES // len(self.photos))
         crops, boxes = [], []
         for photo in self.photos:
-            picture = images.read(photo.path)
+            picture = pictures.read(photo.path)
             side = max(round(SIDE * min(picture.size)), 1)
             for n in range(each):
                 left, top = (

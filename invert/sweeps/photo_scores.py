@@ -21,6 +21,8 @@ from invert.sweeps.folder import Folder
 
 SHOWN = 5
 """How many of the most and of the least activating photos a record shows."""
+LEFT_OUT = 20
+"""How many of the files that were left out a record names."""
 BATCH = 16
 
 
@@ -35,7 +37,7 @@ class PhotoScores:
         if not Path(directory).is_dir():
             raise RequestError(f"--photos {directory!r}: there is no such folder")
         self.subject, self.directory = subject, Path(directory)
-        self.paths = photos.expand([directory])
+        self.paths, self.skipped = photos.expand(Path(directory))
         self.objectives = list(dict.fromkeys(objectives))
         self.readable: list[Path] = []
         self._scores: list[Tensor] = []
@@ -50,8 +52,8 @@ class PhotoScores:
                 try:
                     images.append(self.subject.image(path))
                     self.readable.append(path)
-                except RequestError:
-                    continue
+                except RequestError as error:
+                    self.skipped.append(photos.Skipped(path, str(error)))
             if images:
                 self._score(torch.cat(images))
             yield min(start + BATCH, len(self.paths))
@@ -81,6 +83,7 @@ class PhotoScores:
         return ScoredPhotos(
             count=len(self.readable),
             skipped=len(self.paths) - len(self.readable),
+            left_out=[each.reported() for each in self.skipped[:LEFT_OUT]],
             mean=float(scores.mean()),
             max=float(scores.max()),
             highest=[self._entry(i, float(scores[i]), folder) for i in order[:SHOWN]],

@@ -107,7 +107,12 @@ class Request:
 
     model: str = argument("model", "the network under study", "MODEL")
     layer: tuple[str, ...] = option(
-        "--layer", "layers to invert, or all", "NAMES", NAMES, group=WHAT, default=()
+        "--layer",
+        "layers to invert, or all (all:1 is a layer of that name)",
+        "NAMES",
+        NAMES,
+        group=WHAT,
+        default=(),
     )
     classes: tuple[str, ...] = option(
         "--class", "classes by name or index, or all", "NAMES", NAMES, group=WHAT, default=()

@@ -7,17 +7,17 @@ from datetime import datetime, timezone
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import to_tensor
 
-from invert import registry
+from invert import pictures, registry
 from invert.errors import one_line
 from invert.files import digest
 from invert.measures import RowEvidence, describe, measure_row
 from invert.measures.decomposition import kept_map
 from invert.measures.matched import still_falling, unreadable
 from invert.measures.reading import reading
+from invert.photos import Skipped
 from invert.report import (
     LayerRow,
     Numbers,
@@ -53,6 +53,7 @@ class Summary:
         subject: Subject,
         judge: Subject | None,
         pictures: list[Photo],
+        skipped: list[Skipped],
         cells: list[Cell],
         folder: Folder,
         nulls: Nulls,
@@ -85,6 +86,7 @@ class Summary:
                 )
                 for photo in pictures
             ],
+            skipped=[each.reported() for each in skipped],
             measures={name: ReportedMeasure(**known) for name, known in describe().items()},
         )
         for layer, prior in dict.fromkeys((c.layer, c.prior) for c in cells if c.photo):
@@ -147,7 +149,7 @@ class Summary:
             return
         try:
             self._measure(row, [self.records[i] for i in ids], control)
-        except Exception as error:  # the measures may be a plug-in's, and memory may be short
+        except (Exception, SystemExit) as error:  # the measures may be a plug-in's, and memory may be short
             row.error = one_line(error)
         if control is None:
             self._complete(layer, prior, RANDOM_WEIGHTS)
@@ -250,8 +252,7 @@ class Summary:
 
     def _read(self, record: Record) -> Tensor:
         assert record.files.image is not None
-        with Image.open(self.folder.out / record.files.image) as picture:
-            pixels: Tensor = to_tensor(picture)
+        pixels: Tensor = to_tensor(pictures.read_own(self.folder.out / record.files.image))
         return pixels
 
 

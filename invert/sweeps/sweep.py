@@ -18,7 +18,8 @@ import torch
 
 from invert.engine.devices import choose_device, choose_precision
 from invert.errors import RequestError, one_line
-from invert.files import WriteError, json_bytes
+from invert.files import WriteError, json_bytes, read_regular
+from invert.pictures import BYTE_LIMIT
 from invert.report import Record
 from invert.subjects import Subject
 from invert.sweeps.cells import Cell, choose_photos, groups, objective_of, plan
@@ -85,7 +86,7 @@ class Sweep:
         worker = Worker()
         self.subject, self.judge = worker.subject(request), worker.judge(request)
         self._untrained = partial(worker.subject, replace(request, weights="random"))
-        self.photos = choose_photos(request, partial(worker.photo, self.subject))
+        self.photos, self.skipped = choose_photos(request, partial(worker.photo, self.subject))
         self.cells = plan(request, self.subject, self.photos)
         self.scores = _photo_scores(request, self.subject, self.cells)
         self.together = TOGETHER.get(device.type, 1)
@@ -105,7 +106,7 @@ class Sweep:
             folder.tidy()
             nulls = Nulls(self.subject, self._untrained, self.photos, self.request.photos, folder)
             self.summary = Summary(
-                self.request, self.subject, self.judge, self.photos, self.cells, folder, nulls
+                self.request, self.subject, self.judge, self.photos, self.skipped, self.cells, folder, nulls
             )
             try:
                 yield from self._run_missing(folder)
@@ -216,7 +217,7 @@ class Sweep:
     @cached_property
     def _photos(self) -> dict[str, str]:
         """What the photos' names stood for: the digests of their files."""
-        return {photo.path: sha256(Path(photo.path).read_bytes()).hexdigest() for photo in self.photos}
+        return {photo.path: sha256(read_regular(photo.path, BYTE_LIMIT)).hexdigest() for photo in self.photos}
 
     def _fingerprint(self, cells: list[Cell]) -> str:
         """What cells compute together, whatever else the study holds."""

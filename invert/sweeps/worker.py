@@ -27,7 +27,7 @@ from invert.report import EvidenceFiles, Record, RecordFiles, Snapshot, TopClass
 from invert.settings import as_json
 from invert.subjects import Subject, load
 from invert.subjects.attribution import evidence_map, overlay
-from invert.sweeps.cells import Cell, objective_of, photo_paths, prior_of, stops_of
+from invert.sweeps.cells import Cell, objective_of, photo_path, prior_of, stops_of
 from invert.sweeps.describe import top5
 from invert.sweeps.request import Request
 
@@ -171,7 +171,7 @@ class Worker:
         cells, first = task.cells, task.cells[0]
         request, prior = first.request, prior_of(first)
         subject = self.subject(request)
-        photo = None if first.photo is None else self.photo(subject, photo_paths(request)[0])
+        photo = None if first.photo is None else self.photo(subject, photo_path(first))
         problem = Problem.pose(
             subject,
             objective_of(first, subject, photo),
@@ -239,7 +239,7 @@ def _conclude(
         record = replace(record_of(cell, came_back, top5(subject, came_back.image)), sha256=picture)
     except torch.OutOfMemoryError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         files, record = {}, record_of(cell, None, error=one_line(error))
     for path, content in files.items():
         yield File(path, content)

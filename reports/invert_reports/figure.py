@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from invert.errors import RequestError
 from invert.files import write_whole
+from invert.pictures import read_own
 from invert.report import Record, ReportedPhoto, read_report
 from invert_reports.files import inside
 from invert_reports.html.numbers import short
@@ -133,9 +133,8 @@ def _read(out: Path, name: str | None) -> NDArray[Any] | None:
     if file is None:
         return None
     try:
-        with Image.open(file) as opened:
-            return np.asarray(opened.convert("RGB"))
-    except Exception:  # whatever a broken file makes Pillow stumble over
+        return np.asarray(read_own(file).convert("RGB"))
+    except RequestError:
         return None
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from reliability_helpers import report
 
-from invert import images, registry
+from invert import images, pictures, registry
 from invert.cli import carry_out, main
 from invert.errors import RequestError
 from invert.files import json_bytes, slug, unique
@@ -72,7 +72,7 @@ def test_any_bytes_are_a_photo_or_one_line(tmp_path: Path, content: bytes, magic
     path = tmp_path / "photo"
     path.write_bytes(magic + content)
     try:
-        assert images.read(path).mode == "RGB"
+        assert pictures.read(path).mode == "RGB"
     except RequestError as error:
         assert "\n" not in str(error)
 
@@ -139,7 +139,7 @@ def test_any_photo_and_rate_end_in_a_report(
     rate: str,
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
-    Image.fromarray(np.asarray(images.to_rgb(photo(mode, width, height, 0)))).save(folder / "photo.png")
+    Image.fromarray(np.asarray(pictures.to_rgb(photo(mode, width, height, 0)))).save(folder / "photo.png")
     request = Request(
         model=own_network, layer=("conv",), prior=(prior,), image=(str(folder / "photo.png"),), steps=steps,
         settings={prior: {"learning_rate": rate}}, device="cpu",

@@ -73,7 +73,7 @@ def test_labels_from_a_file(tmp_path: Path, text: str) -> None:
         (b"one\ntwo\n", "2 names for 10 classes"),
         (b"", "0 names for 10 classes"),
         (b"\xff\xfe\x00", "not a UTF-8 text file"),
-        (None, "No such file"),
+        (None, "there is no such file"),
     ],
 )
 def test_labels_that_do_not_fit(tmp_path: Path, content: bytes | None, message: str) -> None:

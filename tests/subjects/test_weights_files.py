@@ -157,5 +157,5 @@ def test_a_zip_that_is_no_weights_is_one_line(tmp_path: Path) -> None:
 def test_no_file_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="there is no such file"):
         load("alexnet-mini", tmp_path / "w.pth")
-    with pytest.raises(RequestError, match="not a file"):
+    with pytest.raises(RequestError, match="not a regular file"):
         load("alexnet-mini", tmp_path)

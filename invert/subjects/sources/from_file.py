@@ -16,7 +16,7 @@ import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -26,8 +26,13 @@ from typing import Any
 from torch import nn
 
 from invert.errors import InvertError, RequestError, unknown
+from invert.foreign import foreign
 from invert.subjects.sources.network import Given, Network, seeded
 from invert.subjects.sources.preprocessing import Preprocessing, channels, input_shape, numbers
+from invert.subjects.tensors import unusable
+
+_before: dict[str, frozenset[str]] = {}
+"""The folders of model files, and the modules that were there before the first of each was run."""
 
 
 def parse(model: str) -> tuple[str, str] | None:
@@ -76,7 +81,9 @@ def load(path: str, factory: str) -> tuple[Callable[[], nn.Module], dict[str, An
     """
     file = Path(path)
     if not file.is_file():
-        raise RequestError(f"model file {path!r}: there is no such file")
+        reason = "not a regular file" if file.exists() else "there is no such file"
+        raise RequestError(f"model file {path!r}: {reason}")
+    _forget_others(str(file.resolve().parent))
     with _blamed_on(file):
         module = _run(file)
     made_here = [
@@ -94,6 +101,9 @@ def load(path: str, factory: str) -> tuple[Callable[[], nn.Module], dict[str, An
             made = make if isinstance(make, nn.Module) else make()
         if not isinstance(made, nn.Module):
             raise RequestError(f"{path}:{factory} made a {type(made).__name__}, not a torch.nn.Module")
+        for name, tensor in (*made.named_parameters(), *made.named_buffers()):
+            if problem := unusable(tensor):
+                raise RequestError(f"{path}:{factory}: {name} {problem}")
         return made
 
     return build, {k: getattr(module, k) for k in ("SIZE", "MEAN", "STD", "CLASSES") if hasattr(module, k)}
@@ -111,19 +121,48 @@ def _run(file: Path) -> ModuleType:
 
 @contextmanager
 def _blamed_on(file: Path) -> Iterator[None]:
-    """Within, the file's folder can be imported from, and what goes wrong becomes one line with the place."""
+    """Within, the file's folder comes first for imports, and what goes wrong becomes one line with the place.
+
+    Afterwards it comes last: what a forward imports as it runs is found beside the file, and shadows nothing.
+    """
     folder = str(file.resolve().parent)
     sys.path.insert(0, folder)
     try:
-        yield
-    except InvertError:
+        with foreign():
+            yield
+    except (InvertError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # sys.exit, too, and exceptions that are no `Exception`
         text = (str(error).strip() or "no message").splitlines()[0]
         raise RequestError(f"{file}:{_line(error, file)}: {type(error).__name__}: {text}") from error
     finally:
         if folder in sys.path:
             sys.path.remove(folder)
+        if folder not in sys.path:
+            first = min((sys.path.index(f) for f in _before if f in sys.path), default=len(sys.path))
+            sys.path.insert(first, folder)
+
+
+def _beside(folder: str, names: Set[str]) -> set[str]:
+    """Those of the modules that were found in the model file's folder, with what is below them."""
+
+    def is_beside(name: str) -> bool:
+        top = name.partition(".")[0]
+        place = getattr(sys.modules.get(top), "__file__", None) or ""
+        return place in (str(Path(folder, f"{top}.py")), str(Path(folder, top, "__init__.py")))
+
+    return {name for name in names if is_beside(name)}
+
+
+def _forget_others(folder: str) -> None:
+    """Drop what was imported beside other model files, so that this one finds its own module of that name."""
+    for other in _before.keys() - {folder}:
+        for name in _beside(other, sys.modules.keys() - _before[other]):
+            del sys.modules[name]
+        if other in sys.path:  # behind this one's
+            sys.path.remove(other)
+            sys.path.append(other)
+    _before.setdefault(folder, frozenset(sys.modules))
 
 
 def _line(error: BaseException, file: Path) -> int:

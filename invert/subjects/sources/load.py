@@ -6,7 +6,6 @@ import copy
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from invert.errors import RequestError
@@ -101,24 +100,28 @@ def _weighted(network: Network, name: str, weights: str | Path | None, seed: int
             return network.published(), network.source
         if str(weights) == "random":
             return network.build(None), f"random, seed {seed}"
-        state = weights_files.read(weights)
-        return _from_state(network, name, state, f"weights {str(weights)!r}"), f"file {Path(weights).name}"
+        return _from_file(network, name, weights), f"file {Path(weights).name}"
 
 
-def _from_state(network: Network, name: str, state: dict[str, torch.Tensor], what: str) -> nn.Module:
+def _from_file(network: Network, name: str, path: str | Path) -> nn.Module:
+    """The network with the weights in a file, whose values are read once the shapes are the network's."""
+    what = f"weights {str(path)!r}"
     module = network.build(None)
-    state = weights_files.without_prefix(state, module)
+    state = weights_files.without_prefix(weights_files.read(path, weights_files.most_bytes(module)), module)
     count = weights_files.class_count(module, state) if not network.own_classes else None
     if count is not None:  # a head that was trained for other classes
         module = network.build(count)
     problem = weights_files.misfit(module, state)
-    if problem and network.adapt is not None:
+    if problem and network.adapt is not None and weights_files.is_of_its_size(state, module):
+        weights_files.check_finite(state, what)
         try:
             return network.adapt(state, count)
         except Exception:  # not a checkpoint in the authors' format either: report the plain misfit
             pass
     if problem:
         raise RequestError(f"{what} does not fit {name}: {problem}")
+    weights_files.check_finite(state, what)
+    module.load_state_dict(state)
     return module
 
 
@@ -142,6 +145,10 @@ def _named(subject: Subject, names: Sequence[str], what: str) -> tuple[str, ...]
     shape = subject.layer(OUTPUT).shape
     if len(shape) != 1:
         raise RequestError(f"{what}: {subject.name} is no classifier, its output is {shape}")
+    if not isinstance(names, Sequence) or isinstance(names, (str, bytes)):
+        raise RequestError(
+            f"{what}: a {type(names).__name__} does not say which output is which; make it a list of names"
+        )
     if len(names) != shape[0]:
         raise RequestError(f"{what}: {len(names)} names for {shape[0]} classes")
     # Names are shown at a terminal: one line each, and nothing that a terminal obeys.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import TypeVar
 
 from torch import nn
 
@@ -11,6 +13,8 @@ from invert.errors import RequestError
 
 Size = int | Sequence[int]
 PerChannel = float | Sequence[float]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ def channels(module: nn.Module, mean: PerChannel, std: PerChannel) -> int:
 def input_shape(size: Size, channels: int) -> tuple[int, int, int]:
     """(C, H, W) of a size given as a side, (H, W) or (C, H, W)."""
     try:
-        sides = (size, size) if isinstance(size, int) else tuple(int(side) for side in size)
+        sides = (size, size) if isinstance(size, int) else tuple(map(operator.index, _in_order(size)))
     except (TypeError, ValueError):
         sides = ()
     if len(sides) not in (2, 3) or min(sides) < 1:
@@ -46,6 +50,13 @@ def input_shape(size: Size, channels: int) -> tuple[int, int, int]:
 
 def numbers(values: PerChannel) -> tuple[float, ...]:
     try:
-        return tuple(float(v) for v in ([values] if isinstance(values, (int, float)) else values))
+        return tuple(map(float, [values] if isinstance(values, (int, float)) else _in_order(values)))
     except (TypeError, ValueError):
         raise RequestError(f"mean and std are numbers, one or one a channel, not {values!r}") from None
+
+
+def _in_order(values: Iterable[T]) -> Iterable[T]:
+    """`values`, unless they come in no order (a set), or as a text, letter by letter: `TypeError` then."""
+    if isinstance(values, (str, bytes, Set, Mapping)):
+        raise TypeError
+    return values

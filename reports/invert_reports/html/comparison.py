@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
+from invert.errors import RequestError
 from invert.files import write_whole
 from invert.report import Record, Report, read_report
 from invert_reports.files import Json, inside, read_json
 from invert_reports.html.charts import Panel, Series
 from invert_reports.html.numbers import SHARES, facet_label, facets, in_order, number, percent, short
 from invert_reports.html.page import HERE, environment, policy
+from invert_reports.html.pictures import png_uri
 
 PAGE = "comparison.html"
 
@@ -52,7 +53,10 @@ class Side:
         file = inside(self.folder, name)
         if file is None:
             return None
-        return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode("ascii")
+        try:
+            return png_uri(file)
+        except RequestError:
+            return None
 
     def first(self, ids: list[str]) -> Record | None:
         runs = {run.id: run for run in self.report.runs}

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, features
 
+from invert.errors import RequestError
+from invert.pictures import own_bytes, read_own
 from invert_reports.files import inside
 
 BUDGET = 9_000_000
@@ -171,13 +173,10 @@ def _stamp(file: Path) -> tuple[int, int]:
 def _uri(file: str, _changed: int, _size: int, quality: int | None, shrink: int) -> str | None:
     """The picture as a data: URI, or None where it cannot be read."""
     try:
-        content = Path(file).read_bytes()
-        with Image.open(io.BytesIO(content)) as opened:
-            if quality is None and opened.format == "PNG":
-                opened.verify()
-                return _data_uri("png", content)
-            picture = opened.convert("RGB")
-    except Exception:  # Pillow raises whatever a broken file makes it stumble over
+        if quality is None:
+            return png_uri(Path(file))
+        picture = read_own(file).convert("RGB")
+    except RequestError:
         return None
     if shrink > 1:
         picture = picture.reduce(shrink)
@@ -196,18 +195,19 @@ def agreement_map(files: Sequence[str]) -> Image.Image:
     """Standard deviation over pictures, place by place: light where they agree, dark where they differ."""
     stack = []
     for file in files:
-        with Image.open(file) as opened:
-            stack.append(np.asarray(opened.convert("RGB"), dtype=np.float32) / 255)
+        stack.append(np.asarray(read_own(file).convert("RGB"), dtype=np.float32) / 255)
     spread = np.sqrt(np.stack(stack).var(axis=0, ddof=1).mean(axis=-1, keepdims=True))
     share = np.clip(spread / LARGEST_SPREAD, 0, 1)
     return Image.fromarray(np.uint8(AGREE + share * (DIFFER - AGREE)))
 
 
-def _encode(picture: Image.Image, quality: int | None) -> str:
+def png_uri(file: Path) -> str:
+    """A PNG that this tool wrote as a data: URI, as it is. Raises `RequestError` where it is none."""
+    return _data_uri("png", own_bytes(file))
+
+
+def _encode(picture: Image.Image, quality: int) -> str:
     buffer = io.BytesIO()
-    if quality is None:
-        picture.save(buffer, "PNG", optimize=True)
-        return _data_uri("png", buffer.getvalue())
     picture.save(buffer, LOSSY, quality=quality)
     return _data_uri(LOSSY.lower(), buffer.getvalue())
 
