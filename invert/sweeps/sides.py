@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import to_tensor
 
-from invert import images
+from invert import pictures
 from invert.errors import RequestError
 from invert.files import read_json
 from invert.measures import RowEvidence
@@ -67,10 +67,10 @@ class Side:
         try:
             originals = torch.stack([self._picture(photo.file) for photo in photos])
             inversions = [torch.stack([self._picture(run.files.image) for run in line]) for line in grid]
-            pictures = torch.stack(inversions)
+            inverted = torch.stack(inversions)
         except RequestError:  # one is gone or damaged: the numbers stand, their noise is not known
             return {}
-        return parts_of_row(RowEvidence(None, row.layer, originals, pictures, row.share or 0.0))
+        return parts_of_row(RowEvidence(None, row.layer, originals, inverted, row.share or 0.0))
 
     def _picture(self, name: str | None) -> Tensor:
         """A picture `(C, H, W)` that the report names. Raises `RequestError`."""
@@ -78,7 +78,7 @@ class Side:
         if not file.is_relative_to(self.folder.resolve()):
             raise RequestError(f"{name} leads out of {self.folder}")
         shape = list(self.report.subject.input.shape)
-        pixels: Tensor = to_tensor(images.read(file))[: shape[0]]
+        pixels: Tensor = to_tensor(pictures.read_own(file))[: shape[0]]
         if list(pixels.shape) != shape:
             raise RequestError(f"{name} has not the size of the network's input")
         return pixels
