@@ -322,6 +322,10 @@ class LayerRow(Fields):
     seeds: Annotated[int, Says("How many inversions of each.")] = 0
     measures: Numbers = field(default_factory=dict)
     spread: Numbers = field(default_factory=dict)
+    codes: Annotated[
+        dict[str, list[float]],
+        Says("Photo id to 32 numbers, in which `invert compare` sees whether the layer's code is another."),
+    ] = field(default_factory=dict)
     match: RowMatch | None = None
     reading: Annotated[str | None, Says("One sentence.")] = None
     error: Annotated[str | None, Says("Why the row could not be measured.")] = None

@@ -17,9 +17,13 @@ PATH = 8_192
 """A path may be long and must stay whole: it is there to be copied."""
 
 
-def say(text: object, most: int = PATH) -> None:
-    """One line on standard output."""
-    print(plain(str(text), most))
+def say(text: object, most: int = PATH, style: str = "") -> None:
+    """One line on standard output, in a style where that is a terminal."""
+    line = plain(str(text), most)
+    if style and (console := Console()).is_terminal:
+        console.print(Text(line, style=style))
+    else:
+        print(line)
 
 
 def tell(text: object) -> None:
@@ -53,4 +57,4 @@ def own_warnings() -> Iterator[None]:
 
 
 def _cell(value: object) -> Text:
-    return Text(plain(str(value)))
+    return Text(plain(str(value)), style=value.style if isinstance(value, Text) else "")

@@ -33,6 +33,7 @@ from invert.report import (
 from invert.settings import MOST_STEPS
 from invert.subjects import Subject
 from invert.sweeps.cells import RANDOM_WEIGHTS, Cell, Photo
+from invert.sweeps.codes import sketches
 from invert.sweeps.describe import describe_subject, tool, top5
 from invert.sweeps.folder import Folder
 from invert.sweeps.nulls import Nulls
@@ -176,6 +177,13 @@ class Summary:
             neutral=registry.get("invert.priors", prior).neutral,
         )
 
+    def _codes(self, layer: str) -> dict[str, list[float]]:
+        """The layer's codes of the photos, sketched: the same under every prior."""
+        rows = (row for row in self._rows.values() if row.layer == layer and row.codes)
+        known = next(rows, None)
+        photos = {photo.id: photo.pixels for photo in self.pictures}
+        return known.codes if known is not None else sketches(self.subject, layer, photos)
+
     def _row_match(self, row: LayerRow, records: list[Record]) -> RowMatch | None:
         null = self.nulls.of(row.layer)
         told = [(r.feature_error, r.match) for r in records if r.match and r.feature_error is not None]
@@ -211,6 +219,7 @@ class Summary:
             if evidence is not None:
                 row.controls[control] = measure_row(evidence)[0]
             return
+        row.codes = self._codes(row.layer)
         row.match = self._row_match(row, done)
         if row.match is not None and not row.match.enough:
             row.match.command = self._going_on(row, done)

@@ -12,7 +12,7 @@ from invert.files import write_whole
 from invert.report import Record, Report, read_report
 from invert_reports.files import Json, inside, read_json
 from invert_reports.html.charts import Panel, Series
-from invert_reports.html.numbers import SHARES, facet_label, facets, number, percent, short
+from invert_reports.html.numbers import SHARES, facet_label, facets, in_order, number, percent, short
 from invert_reports.html.page import HERE, environment, policy
 from invert_reports.html.pictures import png_uri
 
@@ -29,9 +29,11 @@ def write_comparison(out: Path, folder_a: Path, folder_b: Path) -> Path:
         .get_template("comparison.html")
         .render(
             comparison=comparison,
-            rows=[Row(row, sides) for row in comparison["rows"]],
+            rows=[Row(row, sides, comparison["measures"]) for row in comparison["rows"]],
             panels=panels(comparison["rows"]),
             photos=[(image["name"], sides[0].picture(image["file"])) for image in comparison["images"]],
+            verdict=comparison["verdict"],
+            thresholds=comparison["fail_if"],
             style=Markup(style),
             policy=policy(style),
         )
@@ -64,7 +66,7 @@ class Side:
 class Row:
     """A layer and prior, in A and in B."""
 
-    def __init__(self, row: Json, sides: list[Side]) -> None:
+    def __init__(self, row: Json, sides: list[Side], measures: Json) -> None:
         self.row = row
         same = row["layer"] == row["layer_b"]
         self.name = row["layer"] if same else f"{row['layer']} in A, {row['layer_b']} in B"
@@ -73,22 +75,60 @@ class Row:
         self.pictures = [
             side.picture(run.files.image) if run else None for side, run in zip(sides, runs, strict=True)
         ]
-        self.seed = next((run.seed for run in runs if run), None)
+        seeds = [f"{run.seed} in {label}" for run, label in zip(runs, "AB", strict=True) if run]
+        self.seeds = ", ".join(seeds)
         self.readings = [row["reading_a"], row["reading_b"]]
-        self.changes = [Change(facet, row) for facet in facets(row["a"])]
+        self.changes = [
+            Change(row, f"kept.{facet}", facet_label(facet), facet)
+            for facet in in_order({*facets(row["a"]), *facets(row["b"])})
+        ]
+        self.others = [
+            Change(row, name, _label(name, measures))
+            for name in row["a"]
+            if name in row["change"] and (measures.get(name) or {}).get("better", "neither") != "neither"
+        ]
+        self.tells_noise = any(change.noise for change in self.changes)
         self.errors = [short(row[side].get("feature_error")) for side in ("a", "b")]
 
 
 class Change:
-    """The shares of a facet in A and in B."""
+    """A number in A and in B, and its change: in words, with its interval, and whether it is beyond noise."""
 
-    def __init__(self, facet: str, row: Json) -> None:
-        self.label = facet_label(facet)
-        self.shares = [[number(row[side].get(f"{name}.{facet}")) for name in SHARES] for side in ("a", "b")]
-        self.kept = [percent(shares[0]) for shares in self.shares]
-        change = number(row["change"].get(f"kept.{facet}"))
-        self.told = "–" if change is None else f"{100 * change:+.0f} points".replace("-", "−")
-        self.fell = change is not None and change <= -0.05
+    def __init__(self, row: Json, name: str, label: str, facet: str | None = None) -> None:
+        self.label = label
+        self.is_share = facet is not None
+        self.shares = [[number(row[side].get(f"{share}.{facet}")) for share in SHARES] for side in ("a", "b")]
+        self.values = [self._text(number(row[side].get(name))) for side in ("a", "b")]
+        change = number(row["change"].get(name))
+        self.digits = 0 if change is not None and abs(change) >= 0.0995 else 1
+        self.told = self._signed(change)
+        if self.is_share and change:
+            self.told += " points"
+        self.noise = self._range(row["interval"].get(name))
+        self.over_photos = self._range(row["over_photos"].get(name))
+        self.mark = ("fell" if name in row["worse"] else "rose") if name in row["beyond_noise"] else ""
+
+    def _text(self, value: float | None) -> str:
+        return percent(value) if self.is_share else short(value)
+
+    def _signed(self, value: float | None) -> str:
+        if value is None:
+            return "–"
+        if value == 0:
+            return "0"
+        if self.is_share:
+            return f"{100 * value:+.{self.digits}f}".replace("-", "−")
+        return short(value) if value < 0 else f"+{short(value)}"
+
+    def _range(self, interval: list[float] | None) -> str:
+        if interval is None or interval[0] == interval[1]:
+            return ""
+        return f"{self._signed(interval[0])} to {self._signed(interval[1])}"
+
+
+def _label(name: str, measures: Json) -> str:
+    about = measures.get(name) or {}
+    return str(about.get("short") or about.get("title") or name)
 
 
 def panels(rows: list[Json]) -> list[Panel]:

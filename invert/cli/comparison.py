@@ -1,0 +1,135 @@
+"""A comparison carried out: the networks run that are no folders yet, the page, and the verdict shown."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+
+from rich.text import Text
+
+import invert_reports
+from invert.cli.carry_out import carry_out
+from invert.cli.comment import markdown
+from invert.cli.study import Output
+from invert.cli.terminal import say, show_table, tell
+from invert.errors import RequestError
+from invert.files import write_json
+from invert.report import read_report
+from invert.sweeps.compare import Change, Comparison, compare
+from invert.sweeps.options import read
+from invert.sweeps.request import Request
+from invert.sweeps.sides import Side
+from invert.sweeps.threshold import Judgement, Threshold, judge
+from invert.sweeps.verdict import Verdict, verdict
+
+SHOWN = (
+    "feature_error",
+    "kept.luminance",
+    "kept.colour",
+    "kept.cycles.1-4",
+    "kept.cycles.8-16",
+    "place_kept",
+)
+FEWEST_SEEDS = 3
+"""With fewer, the noise of what is kept cannot be measured: it is taken over pairs of seeds."""
+
+
+def comparison(options: argparse.Namespace, command: str) -> int:
+    """What `options` ask for; standard output holds one form of it, and standard error the progress."""
+    if options.json and options.markdown:
+        raise RequestError("--json and --markdown both ask for standard output: one of them")
+    thresholds = [Threshold.parse(text) for text in options.fail_if]
+    pairs = dict(_pair(text) for text in options.layer)
+    output = read(Output, vars(options))
+    folders: list[Path] = []
+    for folder, request in list(_sides(options, output, pairs, bool(thresholds))):
+        if request is not None:
+            with redirect_stdout(sys.stderr):
+                status = carry_out(request, folder, bool(output.resume), output.quiet, again="--resume")
+            if status:
+                return status
+        folders.append(folder)
+    a, b = (Side(folder, read_report(folder)) for folder in folders)
+    found = compare(a, b, pairs)
+    judgements = judge(thresholds, found)
+    said = verdict(found)
+    content = found.as_json() | {"verdict": said.as_json(), "fail_if": [j.as_json() for j in judgements]}
+    out = Path(output.out) if output.out else None
+    page = None
+    if out is not None:
+        write_json(out / "comparison.json", content)
+        page = invert_reports.write_comparison(out, *folders)
+    if options.json:
+        print(json.dumps(content))
+    elif options.markdown:
+        print(markdown(found, said, judgements, command))
+    else:
+        _show(found, said)
+    if page is not None:
+        with redirect_stdout(sys.stderr if options.json or options.markdown else sys.stdout):
+            say(f"comparison: {page}")
+    return _tell(judgements)
+
+
+def _sides(
+    options: argparse.Namespace, output: Output, pairs: dict[str, str], judged: bool
+) -> Iterator[tuple[Path, Request | None]]:
+    """Each side: its folder, and the request that is to fill it where it is not yet one that holds a run."""
+    for index, side in enumerate((options.a, options.b)):
+        if (Path(side) / "report.json").is_file():
+            yield Path(side), None
+            continue
+        if output.out is None:
+            raise RequestError("networks are run before they are compared: say where with --out DIR")
+        model, _, weights = side.partition("=")
+        layers = tuple(dict.fromkeys(pairs.values() if index else pairs))
+        request = read(Request, vars(options), model=model, weights=weights or None, layer=layers)
+        if judged and len(request.seeds) < FEWEST_SEEDS:
+            raise RequestError(
+                f"--fail-if is decided beyond the noise between seeds: give --seeds {FEWEST_SEEDS} or more"
+            )
+        yield Path(output.out) / "ab"[index], request
+
+
+def _pair(text: str) -> tuple[str, str]:
+    a, _, b = text.partition("=")
+    return a, b or a
+
+
+def _tell(judgements: list[Judgement]) -> int:
+    """Say on standard error what --fail-if found, noise floors first; 1 where one has failed."""
+    for judgement in judgements:
+        for floor in judgement.floors:
+            tell(floor)
+    for judgement in judgements:
+        for failure in judgement.failures:
+            tell(f"--fail-if {judgement.threshold.text!r}: {failure}")
+    return 1 if any(judgement.failures for judgement in judgements) else 0
+
+
+def _show(found: Comparison, said: Verdict) -> None:
+    first, *rest = said.lines
+    say(first, style="bold red" if said.changed else "bold")
+    for line in rest:
+        say(line)
+    for caution in said.cautions:
+        say(f"! {caution}", style="yellow")
+    rows = [(row.name, row.a.prior, *(_cell(row.changes.get(name)) for name in SHOWN)) for row in found.rows]
+    show_table(("layer", "prior", *SHOWN), rows, title="A to B (change ± noise floor)")
+    if said.looked_at:
+        say(f"* beyond noise: {said.beyond}")
+
+
+def _cell(change: Change | None) -> Text:
+    """`0.81 to 0.32 (−0.49 ± 0.05)`; marked, and red where it is worse, only beyond noise."""
+    if change is None or change.a is None or change.b is None:
+        return Text("–")
+    noise = "" if change.noise is None else f" ± {change.noise.half_width():.2g}"
+    text = f"{change.a:.3g} to {change.b:.3g} ({change.b - change.a:+.2g}{noise})".replace("-", "−")
+    if not change.beyond_noise:
+        return Text(text)
+    return Text(f"{text} *", style="bold red" if change.worse else "bold green")
