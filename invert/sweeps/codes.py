@@ -18,9 +18,10 @@ ROUNDING = 1e-9
 
 
 def sketches(subject: Subject, layer: str, photos: Mapping[str, Tensor]) -> dict[str, list[float]]:
-    """Photos `(1, C, H, W)` by id, as sketches of their codes at a layer."""
+    """Photos `(1, C, H, W)` by id, as sketches of their codes at a layer; without those not finite."""
     with torch.no_grad():
-        return {i: sketch(subject.activations(pixels, [layer])[layer]) for i, pixels in photos.items()}
+        codes = {i: subject.activations(pixels, [layer])[layer] for i, pixels in photos.items()}
+    return {i: sketch(code) for i, code in codes.items() if bool(code.isfinite().all())}
 
 
 def sketch(code: Tensor) -> list[float]:
