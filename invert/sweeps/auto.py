@@ -103,7 +103,7 @@ def told(common: Mapping[str, CommonError]) -> str:
     for layer, one in common.items():
         if one.error is not None:
             above = one.largest is not None and one.largest > one.error
-            found.append(f"{layer} {one.error:.3g}{f' (measured: up to {one.largest:.3g})' if above else ''}")
+            found.append(f"{layer} {one.error:.3g}{f' (measured: up to {one.largest:.4g})' if above else ''}")
     return ", ".join(found)
 
 
