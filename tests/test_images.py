@@ -238,3 +238,9 @@ def test_a_png_gives_the_image_back(tmp_path: Path, shape: tuple[int, ...]) -> N
     images.save_png(image, tmp_path / "image.png")
     again = images.to_tensor(tmp_path / "image.png", (shape[-3], 6, 5))
     torch.testing.assert_close(again, image.reshape(1, *shape[-3:]))
+
+
+def test_a_photo_of_the_right_size_lies_in_memory_as_it_was_read(tmp_path: Path) -> None:
+    """Pixel by pixel: convolutions round by how their input lies, and the same call gives the same bits."""
+    Image.effect_noise((16, 16), 90).convert("RGB").save(tmp_path / "x.png")
+    assert images.to_tensor(tmp_path / "x.png", (3, 16, 16)).stride()[1:] == (1, 48, 3)
