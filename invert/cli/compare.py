@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from invert.cli.arguments import Parser, add_options, parser
 from invert.cli.study import Output
 from invert.errors import RequestError
-from invert.sweeps.options import AUTO, NAMES, argument, option
+from invert.sweeps.options import AUTO, NAMES, argument, option, read
 from invert.sweeps.request import Request
 
 SHARED = ("image", "prior", "settings", "steps", "seeds", "until", "patience", "device", "precision")
@@ -48,7 +48,7 @@ def compare(words: Sequence[str]) -> int:
         )
     from invert.cli.comparison import comparison  # torch, which takes seconds
 
-    return comparison(said, shlex.join(["invert", "compare", *words]))
+    return comparison(read(Comparing, said), said, shlex.join(["invert", "compare", *words]))
 
 
 def _parser() -> Parser:

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 import invert_reports
 from invert.cli.carry_out import carry_out
 from invert.cli.comment import markdown
-from invert.cli.compare import Comparing
 from invert.cli.study import Output
 from invert.cli.terminal import say, show_table, tell
 from invert.errors import RequestError
@@ -25,6 +25,9 @@ from invert.sweeps.request import Request
 from invert.sweeps.sides import Side
 from invert.sweeps.threshold import Judgement, Threshold, judge
 from invert.sweeps.verdict import Verdict, verdict
+
+if TYPE_CHECKING:
+    from invert.cli.compare import Comparing
 
 SHOWN = (
     "feature_error",
@@ -38,9 +41,9 @@ FEWEST_SEEDS = 3
 """With fewer, the noise of what is kept cannot be measured: it is taken over pairs of seeds."""
 
 
-def comparison(said: Said, command: str) -> int:
-    """What options ask for; standard output holds one form of it, and standard error the progress."""
-    asked, output = read(Comparing, said), read(Output, said)
+def comparison(asked: Comparing, said: Said, command: str) -> int:
+    """Standard output holds one form of what is asked for, and standard error the progress."""
+    output = read(Output, said)
     if output.json and asked.markdown:
         raise RequestError("--json and --markdown both ask for standard output: one of them")
     thresholds = [Threshold.parse(text) for text in asked.fail_if]
