@@ -12,12 +12,17 @@ from invert.sweeps.options import Said, asked
 from invert.sweeps.request import Request
 from invert.typed_json import load_object
 
-MORE = ("layer", "classes", "unit", "prior", "image", "seeds")
+MORE = ("layer", "classes", "unit", "objective", "prior", "image", "seeds")
 """What a study can have more of: new cells, while those that are there stay as they are."""
+
+PLUGINS = ("prior", "stop", "objective")
+"""Of which a setting may be named."""
 
 PHOTOS = "sha256 of the photos"
 
-ADVICE = "more layers, classes, units, priors, photos or seeds would do; else choose another --out"
+ADVICE = (
+    "more layers, classes, units, objectives, priors, photos or seeds would do; else choose another --out"
+)
 
 
 def held_by(folder: Path) -> Request | None:
@@ -35,8 +40,9 @@ def held_by(folder: Path) -> Request | None:
 def grown(held: Request, said: Said, folder: Path) -> Request:
     """The request that a folder holds, with what was said beside it.
 
-    Layers, classes, units, priors, photos and seeds come on top of those it holds; seeds are counted from
-    its first. Raises `RequestError`, the differences named, where something else was said than it holds.
+    Layers, classes, units, objectives, priors, photos and seeds come on top of those it holds; seeds are
+    counted from its first. Raises `RequestError`, the differences named, where something else was said
+    than it holds.
     """
     changes: dict[str, Any] = {}
     wrong: list[str] = []
@@ -80,8 +86,8 @@ def differences(asked: Mapping[str, Any], made_by: Mapping[str, Any]) -> list[st
                 _change(f"sha256 of the photo {path}", was[path], now.get(path)) for path in _unlike(was, now)
             ]
         elif name == "settings" and isinstance(was, dict):
-            new = [prior for prior in now if prior not in _list(made_by.get("prior"))]
-            if _unlike(was, now) or any(prior not in was and prior not in new for prior in now):
+            held = [each for one in PLUGINS for each in _list(made_by.get(one))]
+            if _unlike(was, now) or any(each in held and each not in was for each in now):
                 found.append(_change(name, was, now))
         elif name in MORE and isinstance(was, list):
             if any(each not in now for each in was):
@@ -117,7 +123,7 @@ def _more_settings(
     for prior, values in new.items():
         for name, value in values.items():
             was = held.settings.get(prior, {}).get(name)
-            if prior in held.prior and was != value:
+            if prior in held.plugins and was != value:
                 wrong.append(f"{prior}.{name} was {'not set' if was is None else was}, now {value}")
             settings.setdefault(prior, {})[name] = value
     return settings
@@ -126,7 +132,8 @@ def _more_settings(
 def _more_photos(held: Request, new: tuple[str, ...]) -> tuple[str, ...]:
     """The photos held and the new ones, each once. The photo that comes unasked has to be asked for now."""
     from invert.photos import default_photo  # imports matplotlib
+    from invert.sweeps.cells import takes_photos
 
-    old = held.image or ((str(default_photo()),) if held.layer else ())
+    old = held.image or ((str(default_photo()),) if takes_photos(held) else ())
     there = {Path(path).resolve() for path in old}
     return (*old, *(path for path in dict.fromkeys(new) if Path(path).resolve() not in there))

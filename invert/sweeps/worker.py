@@ -23,11 +23,11 @@ from invert.engine.optimisation import Optimisation, Step, Stopped
 from invert.engine.problem import Problem
 from invert.errors import RequestError, one_line
 from invert.files import json_bytes, slug
-from invert.report import AttributionFiles, Record, RecordFiles, Snapshot, TopClass
-from invert.settings import as_json
+from invert.report import AttributionFiles, Posed, Record, RecordFiles, Snapshot, TopClass
+from invert.settings import as_json, objective_as_json
 from invert.subjects import Subject, load
 from invert.subjects.attribution import attribution_map, overlay
-from invert.sweeps.cells import Cell, objective_of, photo_path, prior_of, stops_of
+from invert.sweeps.cells import Cell, objective_of, photo_path, posed_by, prior_of, stops_of
 from invert.sweeps.describe import top5
 from invert.sweeps.request import Request
 
@@ -248,7 +248,7 @@ def _conclude(
 
 def _attribution_files(cell: Cell, subject: Subject, photo: Tensor, image: Tensor) -> dict[str, bytes]:
     """Where the layer finds the photo's class, in the photo and in the inversion."""
-    if cell.layer is None or subject.classes is None:
+    if cell.layer is None or cell.posed is not None or subject.classes is None:
         return {}
     class_index = subject.top(photo, 1)[0][0][0]
     files: dict[str, bytes] = {}
@@ -277,6 +277,7 @@ def record_of(
         precision=cell.request.precision,
         threads=torch.get_num_threads(),
         top5=seen,
+        posed=posed_of(cell),
         command=cell.request.command(),
         files=files_of(cell, None),
     )
@@ -298,6 +299,14 @@ def record_of(
     )
 
 
+def posed_of(cell: Cell) -> Posed | None:
+    """The objective of a cell as a report says it, where it was asked for by name."""
+    if cell.posed is None:
+        return None
+    objective = posed_by(cell.request, cell.posed, cell.photo)
+    return Posed(name=cell.posed, settings=objective_as_json(objective))
+
+
 def _reached(cell: Cell, result: Result) -> bool | None:
     """Whether features are matched as --until asks; null where it asks nothing of this cell."""
     return None if cell.until is None else result.stopped == "until"
@@ -317,7 +326,7 @@ def files_of(cell: Cell, steps: int | None) -> RecordFiles:
             for step in _snapshot_steps(steps_of(cell))
             if step <= steps
         ],
-        evidence=None if cell.photo is None else _attributions(cell),
+        evidence=None if cell.photo is None or cell.posed is not None else _attributions(cell),
     )
 
 
