@@ -58,7 +58,10 @@ class Parser(argparse.ArgumentParser):
                 raise unknown("option", name, known, f"see {self.prog} --help")
             if word == f"{name}=--":  # which argparse takes for the end of the options
                 self.error(f"argument {name}: it cannot be '--'")
-        said: argparse.Namespace = super().parse_args(words, namespace)
+        # Where files may stand among the options, those are read first.
+        several = any(action.nargs == "*" and not action.option_strings for action in self._actions)
+        read = super().parse_intermixed_args if several else super().parse_args
+        said: argparse.Namespace = read(words, namespace)
         return said
 
 

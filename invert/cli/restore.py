@@ -60,7 +60,9 @@ def parsed(words: Sequence[str]) -> tuple[Restoration, Output]:
             raise RequestError(f"{folder} holds a study of a network: invert --resume {folder} goes on")
         return grown(held, said, folder), output
     if "task" not in said:
-        raise RequestError("TASK is missing: denoise, inpaint, upscale, jpeg, flash (see invert restore --help)")
+        raise RequestError(
+            "TASK is missing: denoise, inpaint, upscale, jpeg, flash (see invert restore --help)"
+        )
     if "file" not in said:
         raise RequestError("FILE is missing: name the pictures to restore")
     return read(Restoration, said), output
@@ -69,7 +71,9 @@ def parsed(words: Sequence[str]) -> tuple[Restoration, Output]:
 def restore_parser() -> Parser:
     operators = ", ".join(registry.names("invert.operators"))
     p = parser("restore", f"Restores pictures without training.\n\n{TASKS.format(operators=operators)}")
-    p.usage = "invert restore TASK FILE [FILE ...] [options]\n       invert restore --resume DIR [more of these]"
+    p.usage = (
+        "invert restore TASK FILE [FILE ...] [options]\n       invert restore --resume DIR [more of these]"
+    )
     add_options(p, Restoration, may_lack=("task",))
     add_options(p, Output)
     return p

@@ -52,7 +52,8 @@ def grown(held: T, said: Said, folder: Path) -> T:
         here = {option.key: said[option.key] for option in how.options if option.key in said}
         if not here:
             continue
-        old, new = getattr(held, one.name), how.value(here)
+        old: Any = getattr(held, one.name)
+        new: Any = how.value(here)
         if one.name == "settings":
             changes["settings"] = _more_settings(held, new, wrong)
         elif one.name == "image":
@@ -69,7 +70,7 @@ def grown(held: T, said: Said, folder: Path) -> T:
         elif old != new:
             wrong.append(_change(one.name, old, new))
     if isinstance(held, Restoration):
-        changes |= _more_files(held, said, wrong)
+        changes.update(_more_files(held, said, wrong))
     if wrong:
         raise RequestError(f"{folder} was made by another request: {'; '.join(wrong)} ({ADVICE})")
     return replace(held, **changes)
@@ -137,17 +138,18 @@ def _more_settings(
 
 def _more_files(held: Restoration, said: Said, wrong: list[str]) -> dict[str, Any]:
     """The files held and those that are new, each with what belongs to it; `wrong` notes what differs."""
-    names = ("file", *held.one_each)
-    named = {name: tuple(said[name]) for name in names if name in said}
-    if "file" not in named:
-        wrong += [_change(name, getattr(held, name), new) for name, new in named.items()
-                  if new != getattr(held, name)]
+    named: dict[str, Any] = {name: tuple(said.get(name, ())) for name in ("file", *held.one_each)}
+    if not named["file"]:
+        for name, new in named.items():
+            if new and new != (old := getattr(held, name)):
+                wrong.append(_change(name, old, new))
         return {}
     known = _by_file(held)
-    for file, beside in _by_file(replace(held, **{name: named.get(name, ()) for name in names})).items():
+    for file, beside in _by_file(replace(held, **named)).items():
         before = known.setdefault(file, beside)
-        wrong += [_change(f"--{name} of {file}", before[name], new) for name, new in beside.items()
-                  if new is not None and new != before[name]]
+        for name, value in beside.items():
+            if value is not None and value != before[name]:
+                wrong.append(_change(f"--{name} of {file}", before[name], value))
     changes: dict[str, Any] = {"file": tuple(known)}
     for name in held.one_each:
         values = [beside[name] for beside in known.values()]

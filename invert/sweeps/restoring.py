@@ -12,7 +12,7 @@ from torch import Tensor
 from invert import scans
 from invert.api import Result, consistent, result
 from invert.engine.devices import choose_device
-from invert.engine.optimise import Optimisation, Stopped
+from invert.engine.optimisation import Optimisation, Stopped
 from invert.engine.problem import Problem
 from invert.measures.likeness import psnr
 from invert.objectives import Observation

@@ -19,15 +19,15 @@ from torch import Tensor
 from invert import images
 from invert.api import Result, result
 from invert.engine.devices import choose_device
-from invert.engine.optimise import Optimisation, Step, Stopped
+from invert.engine.optimisation import Optimisation, Step, Stopped
 from invert.engine.problem import Problem
 from invert.errors import RequestError, one_line
 from invert.files import json_bytes, slug
 from invert.protocols import Stop
-from invert.report import EvidenceFiles, Record, RecordFiles, Snapshot
+from invert.report import AttributionFiles, Record, RecordFiles, Snapshot
 from invert.settings import as_json
 from invert.subjects import Subject, load
-from invert.subjects.attribution import evidence_map, overlay
+from invert.subjects.attribution import attribution_map, overlay
 from invert.sweeps.cells import Cell, objective_of, photo_path, prior_of, stops_of
 from invert.sweeps.describe import top5
 from invert.sweeps.observing import given
@@ -265,16 +265,16 @@ class Inverting:
         return result(self.problem, stopped, optimisation, b, seed, self.judge())
 
     def files(self, cell: Cell, image: Tensor) -> dict[str, bytes]:
-        """The picture, and where the layer's evidence for the photo's class lies, in photo and inversion."""
+        """The picture, and where the layer finds the photo's class, in the photo and in the inversion."""
         files = {f"runs/{cell.id}/image.png": images.to_png(image)}
         if cell.layer is None or self.photo is None or self.subject.classes is None:
             return files
         class_index = self.subject.top(self.photo, 1)[0][0][0]
-        wanted = _evidence(cell)
+        wanted = _attributions(cell)
         for path, pixels in ((wanted.original, self.photo), (wanted.inversion, image)):
-            evidence = evidence_map(self.subject, cell.layer, pixels, class_index)
-            if evidence is not None and path is not None:
-                files[path] = images.to_png(overlay(pixels, evidence))
+            found = attribution_map(self.subject, cell.layer, pixels, class_index)
+            if found is not None and path is not None:
+                files[path] = images.to_png(overlay(pixels, found))
         return files
 
     def recorded(self, record: Record, found: Result) -> Record:
@@ -351,7 +351,7 @@ def files_of(cell: Cell, steps: int | None) -> RecordFiles:
             for step in _snapshot_steps(steps_of(cell))
             if step <= steps
         ],
-        evidence=_evidence(cell) if cell.objective == "feature" else None,
+        evidence=_attributions(cell) if cell.objective == "feature" else None,
         observed=observed_file(cell) if cell.objective == "restoration" else None,
     )
 
@@ -386,11 +386,12 @@ def _snapshot_steps(steps: int) -> list[int]:
     return sorted({max(1, round(steps / 2**k)) for k in range(SNAPSHOTS)})
 
 
-def _evidence(cell: Cell) -> EvidenceFiles:
-    """The evidence maps of a cell; that of the photo is shared by all cells of its layer and network."""
+def _attributions(cell: Cell) -> AttributionFiles:
+    """The attribution maps of a cell; that of the photo is shared by all cells of its layer and network."""
     assert cell.photo is not None and cell.layer is not None
     shared = slug(f"{cell.photo}-{cell.layer}{'-random' if cell.control else ''}")
-    return EvidenceFiles(original=f"images/evidence/{shared}.png", inversion=f"runs/{cell.id}/evidence.png")
+    here = f"runs/{cell.id}"
+    return AttributionFiles(original=f"images/evidence/{shared}.png", inversion=f"{here}/evidence.png")
 
 
 def _snapshot(cell: Cell, step: int) -> str:
