@@ -149,7 +149,7 @@ class PictureView:
         self.page, self.picture = page, picture
         self.id, self.name = picture.id, picture.name
         album = page.album
-        runs = [run for run in page.report.runs if run.image == picture.id]
+        self._runs = runs = [run for run in page.report.runs if run.image == picture.id]
         self.parts = [
             Part(row, row.by_photo[picture.id], [run for run in runs if run.id in row.runs and not run.error])
             for row in page.report.layers
@@ -245,7 +245,7 @@ class PictureView:
             return ""
         how = "as good as" if more >= 0 else "better than"
         return (
-            f"{best.name}, which takes {seconds(best.seconds)}, is {how} all that is here: {value:.2f} dB, "
+            f"{best.name}, which takes {_took(best.seconds or 0.0)}, is {how} all that is here: {value:.2f} dB, "
             f"{abs(more):.2f} dB {'less' if more >= 0 else 'more'} than the best prior."
         )
 
@@ -261,7 +261,7 @@ class PictureView:
         return [self.page.vocabulary.text(words.name, one.measures.get(words.name)) for words in self.columns]
 
     def took(self, one: Shown) -> str:
-        return "" if one.seconds is None else seconds(one.seconds)
+        return "" if one.seconds is None else _took(one.seconds)
 
     def caption(self, one: Shown) -> str:
         value = self.value(one)
@@ -345,7 +345,12 @@ class PictureView:
             value = one.measures.get("agreement")
             if value is not None and one.kind in ("restored", "truth", "floor") and value < 100:
                 told.append(f"{one.name} {value:.1f} dB")
-        return ", ".join(told) if any("psnr_y" in one.measures for one in self.shown) else ""
+        seen_smaller = any(run.observed.operator == "downsample" for run in self._runs if run.observed)
+        return ", ".join(told) if seen_smaller else ""
+
+
+def _took(time: float) -> str:
+    return f"{time:.2g} s" if time < 10 else seconds(time)
 
 
 def _curve_of(trace: dict[str, object], name: str, run: Record) -> Curve | None:
