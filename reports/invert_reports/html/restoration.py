@@ -245,8 +245,8 @@ class PictureView:
             return ""
         how = "as good as" if more >= 0 else "better than"
         return (
-            f"{best.name}, which takes {_took(best.seconds or 0.0)}, is {how} all that is here: {value:.2f} dB, "
-            f"{abs(more):.2f} dB {'less' if more >= 0 else 'more'} than the best prior."
+            f"{best.name}, which takes {_took(best.seconds or 0.0)}, is {how} all that is here: "
+            f"{value:.2f} dB, {abs(more):.2f} dB {'less' if more >= 0 else 'more'} than the best prior."
         )
 
     @property
