@@ -419,6 +419,9 @@ class Origin(Fields):
     request: Annotated[dict[str, Any], Says("What was asked, option by option.")] = field(
         default_factory=dict
     )
+    headline: Annotated[
+        str | None, Says("Of restorations: the measure by which they are compared, where the truth is known.")
+    ] = None
     subject: Annotated[ReportedSubject | None, Says("The network; null for a restoration.")] = field(
         default_factory=ReportedSubject
     )

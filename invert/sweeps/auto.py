@@ -18,7 +18,6 @@ from invert.sweeps.folder import Folder
 from invert.sweeps.options import AUTO
 from invert.sweeps.request import Request
 from invert.sweeps.restoration import AnyRequest, Restoration
-from invert.sweeps.restoration_sweep import RestorationSweep
 from invert.sweeps.sweep import AnySweep, Notice, PassStarted, Sweep, SweepEvent
 from invert.sweeps.worker import Worker
 
@@ -63,6 +62,8 @@ class AutoSweep(Sweep):
 
 def sweep_of(request: AnyRequest) -> AnySweep:
     if isinstance(request, Restoration):
+        from invert.sweeps.restoration_sweep import RestorationSweep  # scikit-image, which takes a second
+
         return RestorationSweep(request)
     return AutoSweep(request) if request.until == AUTO else Sweep(request)
 
