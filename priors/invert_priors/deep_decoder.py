@@ -20,7 +20,7 @@ from invert.protocols import Canvas, Prior, Rngs, Shape
 from invert_priors.generator import NATURAL_COLOURS
 
 SCALES = 5
-"""Doublings from the input to the picture, where that leaves the input `COARSEST` pixels a side; else fewer."""
+"""Doublings from the input to the picture; fewer where the input would have less than `COARSEST` pixels a side."""
 
 COARSEST = 4
 
@@ -138,7 +138,5 @@ def mix(kernels: Tensor, x: Tensor) -> Tensor:
 
 def normalise(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
     """Batch norm over the one picture of each problem: x `(B, C, H, W)`, gain and shift `(B, C)`."""
-    together = F.batch_norm(
-        x.flatten(0, 1)[None], None, None, gain.flatten(), shift.flatten(), training=True
-    )
+    together = F.batch_norm(x.flatten(0, 1)[None], None, None, gain.flatten(), shift.flatten(), training=True)
     return together.view_as(x)
