@@ -125,7 +125,8 @@ def test_a_broken_plugin_is_reported_and_breaks_nothing_else(
     assert main(["doctor"]) == 1
     told = capsys.readouterr().out
     assert f"the prior 'faulty' from {value} (faulty 1.0) cannot be loaded: {reason}" in told
-    assert "priors: dip, none, tv\n" in told
+    (listed,) = [line for line in told.splitlines() if line.strip().startswith("priors: ")]
+    assert "dip" in listed and "tv" in listed and "faulty" not in listed
     assert main(["priors"]) == 0
     with pytest.raises(invert.RequestError, match=reason):
         invert.prior("faulty")

@@ -20,7 +20,7 @@ from invert.protocols import Canvas, Prior, Rngs, Shape
 from invert_priors.generator import NATURAL_COLOURS
 
 SCALES = 5
-"""Doublings from the input to the picture; fewer where the input would have less than `COARSEST` pixels a side."""
+"""Doublings from the input to the picture; fewer, where they would leave the input less than `COARSEST` px."""
 
 COARSEST = 4
 
@@ -133,7 +133,8 @@ class Decoded(Canvas):
 
 def mix(kernels: Tensor, x: Tensor) -> Tensor:
     """A 1 × 1 convolution of each problem's own: `(B, O, I)` and `(B, I, H, W)` to `(B, O, H, W)`."""
-    return (kernels @ x.flatten(2)).unflatten(2, x.shape[-2:])
+    mixed: Tensor = kernels @ x.flatten(2)
+    return mixed.view(*mixed.shape[:2], *x.shape[-2:])
 
 
 def normalise(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
