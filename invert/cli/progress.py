@@ -104,7 +104,7 @@ def title(cell: Cell) -> str:
 
 
 def loss_name(cell: Cell) -> str:
-    return "feature error" if cell.objective == "feature" else "loss"
+    return "feature error" if cell.objective == "feature" and cell.posed is None else "loss"
 
 
 def finished(event: CellFinished) -> str:

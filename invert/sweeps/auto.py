@@ -70,7 +70,9 @@ def sweep_of(request: AnyRequest) -> AnySweep:
 
 def first_of(request: Request) -> Request:
     """The request of the first pass: the inversions alone, each to its end."""
-    return replace(request, until=None, classes=(), unit=(), photos=None, judge=None, judge_weights=None)
+    settings = {name: s for name, s in request.settings.items() if name not in request.objective}
+    inversions = replace(request, classes=(), unit=(), objective=(), settings=settings)
+    return replace(inversions, until=None, photos=None, judge=None, judge_weights=None)
 
 
 def common_errors(
