@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import HEIGHT, WIDTH
 from PIL import Image
+from restoration_helpers import HEIGHT, WIDTH
 
 from invert.sweeps import restoration_sweep
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import HEIGHT, WIDTH, pixels, values
-from conftest import mode as mode_of
 from PIL import Image
+from restoration_helpers import HEIGHT, WIDTH, pixels, values
+from restoration_helpers import mode as mode_of
 
 from invert import scans
 from invert.cli import main
