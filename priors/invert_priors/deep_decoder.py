@@ -20,7 +20,7 @@ from invert.protocols import Canvas, Prior, Rngs, Shape
 from invert_priors.generator import NATURAL_COLOURS
 
 SCALES = 5
-"""Doublings from the input to the picture; fewer, where they would leave the input less than `COARSEST` px."""
+"""Doublings from the input to the picture; fewer where they would leave it less than `COARSEST` pixels."""
 
 COARSEST = 4
 
