@@ -5,7 +5,8 @@
 
 Pictures, traces, steps and reasons of short runs, as digests: every prior, alone and three seeds
 together, for features, a class and a unit, ended by `until`, by `patience`, by either and by the
-number of steps, on one thread, in fp32 and, where the CPU multiplies it, in bf16. Bits belong to a
+number of steps, on one thread, in fp32 and, where the CPU multiplies it, in bf16; and of a photo that
+has the network's size already, which nothing resizes. Bits belong to a
 machine and a version of torch: write the file with the old code before judging the new one elsewhere.
 """
 
@@ -20,7 +21,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy
 import torch
+from PIL import Image
 
 import invert
 from invert.photos import default_photo
@@ -91,6 +94,11 @@ def runs() -> Iterator[tuple[str, dict[str, Any]]]:
             f"{prior}, plateau",
             solve(subject, objectives[FEATURES], slow, TOGETHER, STEPS, patience=PATIENCE),
         )
+    fitting = fitting_photo(subject)
+    for prior in PRIORS:
+        for name, photo in (("picture", fitting), ("array", numpy.asarray(fitting))):
+            objective = invert.FeatureMatch("relu", photo)
+            yield f"{prior}, a {name} of the network's size", solve(subject, objective, prior, (0,), STEPS)
     noisy = invert.prior("dip", preset="maximisation-paper", steps=6)
     yield (
         "dip with input noise, trace",
@@ -99,6 +107,13 @@ def runs() -> Iterator[tuple[str, dict[str, Any]]]:
             "together": solve(subject, objectives[CLASS], noisy, TOGETHER, 6)["loss"],
         },
     )
+
+
+def fitting_photo(subject: invert.Subject) -> Image.Image:
+    """A photo that is neither resized nor cut: it gets its layout in memory from reading alone."""
+    _, height, width = subject.input_shape
+    with Image.open(default_photo()) as photo:
+        return photo.convert("RGB").resize((width, height))
 
 
 def precisions() -> list[str]:

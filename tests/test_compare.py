@@ -104,7 +104,11 @@ def test_one_file_that_two_networks_see_differently_is_one_photo(tmp_path: Path)
     "change, said",
     [
         (lambda r: r.request.update(steps=50), "steps 20 in A and 50 in B"),
-        (lambda r: r.request.update(until=0.1), "until by default in A and 0.1 in B"),
+        (
+            lambda r: [setattr(run, "until", 0.1) for run in r.runs],
+            "until by default in A and 0.1 in B at fc6",
+        ),
+        (lambda r: setattr(r.runs[0], "until", 0.1), "until by default in A and several errors in B"),
         (lambda r: r.request.update(seeds=[0, 1]), "seeds 4 in A and 2 in B"),
         (lambda r: r.runs[0].settings.update(weight=2.0), "tv.weight 1.0 in A and 2.0 in B"),
         (lambda r: setattr(r.runs[0], "views", {"count": 3}), "the views of a step"),
@@ -122,7 +126,9 @@ def test_what_was_not_run_alike_is_said(tmp_path: Path, change: Callable[[Any], 
 def test_errors_that_are_not_matched_are_said(tmp_path: Path) -> None:
     a, b = side(tmp_path / "a"), side(tmp_path / "b")
     b.report.layers[0].measures["feature_error"] = 0.04
-    assert "not matched at fc6 (tv)" in lines(compare(a, b)) and "--until E" in lines(compare(a, b))
+    b.report.runs[0].feature_error = 0.0512
+    said = lines(compare(a, b))
+    assert "not matched at fc6 (tv)" in said and "--until LAYER=E, at the larger (fc6 0.0513)" in said
 
 
 def test_one_seed_tells_no_noise(tmp_path: Path) -> None:
@@ -219,6 +225,23 @@ def test_two_checkpoints_from_the_command_line(
     assert "Content-Security-Policy" in page
     assert page.count("data:image/png") >= 3
     assert 'class="fell"' in page and "Largest losses beyond noise" in page
+
+
+def test_codes_are_judged_without_seeds(own_network: str, tmp_path: Path, capsys: Any) -> None:
+    """Noise of a tenth of their standard deviation on the weights of the second layer of two."""
+    state = load(own_network, "random").model.state_dict()
+    save_file(state, tmp_path / "a.safetensors")
+    noise = torch.randn(state["fc.weight"].shape, generator=torch.Generator().manual_seed(0))
+    save_file(
+        {**state, "fc.weight": state["fc.weight"] + 0.1 * state["fc.weight"].std() * noise},
+        tmp_path / "b.safetensors",
+    )
+    sides = [f"{own_network}={tmp_path / f'{side}.safetensors'}" for side in "ab"]
+    words = ["compare", *sides, "--layer", "conv,fc", "--prior", "none", "--steps", "2", "--quiet"]
+    words += ["--out", str(tmp_path / "out"), "--json"]
+    assert main([*words, "--fail-if", "layer conv code_change > 0"]) == 0
+    assert main([*words, "--resume", "--fail-if", "layer fc code_change > 0"]) == 1
+    assert "fc: code_change is 0.0" in capsys.readouterr().err
 
 
 def test_the_same_network_under_other_seeds_passes(own_network: str, tmp_path: Path) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from invert.cli.arguments import Parser, add_options, parser
 from invert.cli.study import Output
-from invert.errors import RequestError
-from invert.sweeps.options import AUTO, NAMES
+from invert.sweeps.options import NAMES
 from invert.sweeps.request import Request
 
 ASKED = ("image", "prior", "settings", "steps", "seeds", "until", "patience", "device", "precision")
@@ -18,11 +17,6 @@ ASKED = ("image", "prior", "settings", "steps", "seeds", "until", "patience", "d
 def compare(words: Sequence[str]) -> int:
     """Status 0, or 1 where a run failed or a `--fail-if` came true, or 130 where it was interrupted."""
     options = _parser().parse_args(words)
-    if getattr(options, "until", None) == AUTO:
-        raise RequestError(
-            "--until auto finds one error a layer in one network: run each side with it, then compare "
-            "them with --until E at the larger of the two"
-        )
     from invert.cli.comparison import comparison  # torch, which takes seconds
 
     return comparison(options, shlex.join(["invert", "compare", *words]))

@@ -19,8 +19,10 @@ from invert.cli.terminal import say, show_table, tell
 from invert.errors import RequestError
 from invert.files import write_json
 from invert.report import read_report
+from invert.sweeps.auto import first_folder, first_of
 from invert.sweeps.compare import Change, Comparison, compare
-from invert.sweeps.options import read
+from invert.sweeps.one_error import at_one_error
+from invert.sweeps.options import AUTO, read
 from invert.sweeps.request import Request
 from invert.sweeps.sides import Side
 from invert.sweeps.threshold import Judgement, Threshold, judge
@@ -46,12 +48,17 @@ def comparison(options: argparse.Namespace, command: str) -> int:
     pairs = dict(_pair(text) for text in options.layer)
     output = read(Output, vars(options))
     folders: list[Path] = []
-    for folder, request in list(_sides(options, output, pairs, bool(thresholds))):
-        if request is not None:
-            with redirect_stdout(sys.stderr):
-                status = carry_out(request, folder, bool(output.resume), output.quiet, again="--resume")
-            if status:
-                return status
+    sides = list(_sides(options, output, pairs, any(t.needs_seeds for t in thresholds)))
+    if getattr(options, "until", None) == AUTO:
+        for label, (folder, request) in zip("AB", sides, strict=True):
+            if request is not None:
+                tell(f"first, the least feature error of each run of {label}")
+                if status := _run(first_of(request), first_folder(folder), output):
+                    return status
+        sides = at_one_error(sides, pairs)
+    for folder, request in sides:
+        if request is not None and (status := _run(request, folder, output)):
+            return status
         folders.append(folder)
     a, b = (Side(folder, read_report(folder)) for folder in folders)
     found = compare(a, b, pairs)
@@ -95,6 +102,11 @@ def _sides(
         yield Path(output.out) / "ab"[index], request
 
 
+def _run(request: Request, folder: Path, output: Output) -> int:
+    with redirect_stdout(sys.stderr):
+        return carry_out(request, folder, bool(output.resume), output.quiet, again="--resume")
+
+
 def _pair(text: str) -> tuple[str, str]:
     a, _, b = text.partition("=")
     return a, b or a
@@ -126,10 +138,11 @@ def _show(found: Comparison, said: Verdict) -> None:
 
 def _cell(change: Change | None) -> Text:
     """`0.81 to 0.32 (−0.49 ± 0.05)`; marked, and red where it is worse, only beyond noise."""
-    if change is None or change.a is None or change.b is None:
+    if change is None or change.change is None:
         return Text("–")
+    a, b = change.shown
     noise = "" if change.noise is None else f" ± {change.noise.half_width():.2g}"
-    text = f"{change.a:.3g} to {change.b:.3g} ({change.b - change.a:+.2g}{noise})".replace("-", "−")
+    text = f"{a:.3g} to {b:.3g} ({change.change:+.2g}{noise})".replace("-", "−")
     if not change.beyond_noise:
         return Text(text)
     return Text(f"{text} *", style="bold red" if change.worse else "bold green")

@@ -17,12 +17,15 @@ from invert.objectives import Channel, ClassLogOdds, FeatureMatch, Neuron
 from invert.protocols import Objective, Prior, Section, Stop
 from invert.settings import make_prior, make_stop
 from invert.subjects import Subject
+from invert.sweeps.options import AUTO, errors_of_layers
 from invert.sweeps.request import Request
 
 ALL = "all"
 """The layers that matter, or every class. A layer of that name is asked for as `all:1`, its only call."""
 
 RANDOM_WEIGHTS = "random weights"
+
+Until = Mapping[str | None, float | str | None]
 
 
 @dataclass(frozen=True)
@@ -170,18 +173,19 @@ def parse_unit(text: str) -> Channel | Neuron:
 
 def _cells(request: Request, subject: Subject, pictures: list[Photo]) -> Iterator[Cell]:
     layers = _layers(request, subject)
+    until = _until(request, subject, layers)
     targets = list(_targets(request, subject))
-    yield from _inversions(request, layers, pictures, None)
+    yield from _inversions(request, layers, until, pictures, None)
     for layer, target, index, asked in targets:
-        for one in _narrowed(request, image=(), **asked):
+        for one in _narrowed(request, image=(), until=until[None], **asked):
             id = slug(f"{layer or 'class'}-{target}-{one.prior[0]}-s{one.seeds[0]}")
             yield Cell(id, layer, target, index, None, None, one)
     if request.controls:
-        yield from _inversions(request, layers, pictures, RANDOM_WEIGHTS)
+        yield from _inversions(request, layers, until, pictures, RANDOM_WEIGHTS)
 
 
 def _inversions(
-    request: Request, layers: list[str], pictures: list[Photo], control: str | None
+    request: Request, layers: list[str], until: Until, pictures: list[Photo], control: str | None
 ) -> Iterator[Cell]:
     weights = "random" if control else request.weights
     for layer in layers:
@@ -191,6 +195,7 @@ def _inversions(
             "unit": (),
             "photos": None,
             "weights": weights,
+            "until": until[layer],
         }
         for prior in request.prior:
             for photo in pictures:
@@ -233,6 +238,18 @@ def _layers(request: Request, subject: Subject) -> list[str]:
     for name in names:
         subject.layer(name)
     return sorted(dict.fromkeys(names), key=lambda name: subject.layers.index(subject.layer(name)))
+
+
+def _until(request: Request, subject: Subject, layers: list[str]) -> Until:
+    """The `--until` of each layer's cells, and of those that invert none (None)."""
+    until = request.until
+    if not isinstance(until, str) or until == AUTO:
+        return dict.fromkeys([*layers, None], until)
+    errors = {subject.layer(name): error for name, error in errors_of_layers(until).items()}
+    found = {layer: errors.pop(subject.layer(layer), None) for layer in layers}
+    if errors:
+        raise RequestError(f"--until names the layer {min(e.name for e in errors)}, which --layer does not")
+    return {**found, None: None}
 
 
 def _classes(request: Request, subject: Subject) -> list[int]:

@@ -12,7 +12,7 @@ from invert.files import write_whole
 from invert.report import Record, Report, read_report
 from invert_reports.files import Json, inside, read_json
 from invert_reports.html.charts import Panel, Series
-from invert_reports.html.numbers import SHARES, facet_label, facets, in_order, number, percent, short
+from invert_reports.html.numbers import SHARES, clipped, facet_label, facets, in_order, number, percent, short
 from invert_reports.html.page import HERE, environment, policy
 from invert_reports.html.pictures import png_uri
 
@@ -83,7 +83,12 @@ class Row:
             for facet in in_order({*facets(row["a"]), *facets(row["b"])})
         ]
         self.others = [
-            Change(row, name, _label(name, measures))
+            Change(
+                row,
+                name,
+                _label(name, measures),
+                clips="share" in str((measures.get(name) or {}).get("unit")),
+            )
             for name in row["a"]
             if name in row["change"] and (measures.get(name) or {}).get("better", "neither") != "neither"
         ]
@@ -94,9 +99,12 @@ class Row:
 class Change:
     """A number in A and in B, and its change: in words, with its interval, and whether it is beyond noise."""
 
-    def __init__(self, row: Json, name: str, label: str, facet: str | None = None) -> None:
+    def __init__(
+        self, row: Json, name: str, label: str, facet: str | None = None, clips: bool = True
+    ) -> None:
         self.label = label
         self.is_share = facet is not None
+        self.clips = clips
         self.shares = [[number(row[side].get(f"{share}.{facet}")) for share in SHARES] for side in ("a", "b")]
         self.values = [self._text(number(row[side].get(name))) for side in ("a", "b")]
         change = number(row["change"].get(name))
@@ -109,6 +117,8 @@ class Change:
         self.mark = ("fell" if name in row["worse"] else "rose") if name in row["beyond_noise"] else ""
 
     def _text(self, value: float | None) -> str:
+        if self.clips and value is not None:  # an estimate of a share may lie a little outside of 0 to 1
+            value = clipped(value)
         return percent(value) if self.is_share else short(value)
 
     def _signed(self, value: float | None) -> str:
