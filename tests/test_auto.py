@@ -35,7 +35,7 @@ def one_thread() -> None:
 
 def asked(model: str, **more: Any) -> Request:
     few: Json = {"layer": ("conv", "fc"), "prior": ("tv", "none"), "seeds": (0, 1), "steps": 25}
-    return Request(model=model, until="auto", device="cpu", **few | more)
+    return Request(model=model, device="cpu", **{"until": "auto", **few, **more})
 
 
 def run(request: Request, out: Path, seen: Callable[[SweepEvent], bool] | None = None) -> Json:

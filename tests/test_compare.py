@@ -128,6 +128,9 @@ def test_errors_that_are_not_matched_are_said(tmp_path: Path) -> None:
     b.report.layers[0].measures["feature_error"] = 0.04
     b.report.runs[0].feature_error = 0.0512
     said = lines(compare(a, b))
+    lost = side(tmp_path / "lost", gain=0.1, first_seed=9)
+    lost.report.layers[0].measures["feature_error"] = 0.04
+    assert "Largest losses beyond noise: fc6, tv (not matched): kept." in lines(compare(a, lost))
     assert "not matched at fc6 (tv)" in said and "--until LAYER=E, at the larger (fc6 0.0513)" in said
 
 

@@ -166,7 +166,7 @@ def with_codes(a: Side, b: Side, share: float) -> Comparison:
     "share, text, fails",
     [
         (0.002, "layer fc6 code_change > 0", True),
-        (0.002, "code_change > 0.001", True),
+        (0.004, "code_change > 0.001", True),
         (0.002, "code_change > 0.0018", False),  # beyond it, but not surely
         (0.0, "code_change > 0", False),
         (0.002, "code_change < 0.01", True),

@@ -134,9 +134,16 @@ def _show(found: Comparison, said: Verdict) -> None:
     for caution in said.cautions:
         say(f"! {caution}", style="yellow")
     rows = [(row.name, row.a.prior, *(_cell(row.changes.get(name)) for name in SHOWN)) for row in found.rows]
-    show_table(("layer", "prior", *SHOWN), rows, title="A to B (change ± noise floor)")
+    show_table(
+        ("layer", "prior", *SHOWN), rows, title=f"A to B (change ± noise floor), over {_photos(found)}"
+    )
     if said.looked_at:
         say(f"* beyond noise: {said.beyond}")
+
+
+def _photos(found: Comparison) -> str:
+    count = len(found.photos)
+    return f"{count} photo{'s' if count != 1 else ''}"
 
 
 def _cell(change: Change | None) -> Text:

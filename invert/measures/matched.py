@@ -143,8 +143,8 @@ def _near(match: RowMatch) -> str:
     tenths = math.floor(10 * match.snr_db) / 10
     if tenths >= ENOUGH_DB:
         return (
-            f"not below that of {math.ceil(match.percentile)} % of the pairs of unlike {match.of} "
-            f"(of {ENOUGH_PERCENT:.0f} % would do)"
+            f"no smaller than that of {math.ceil(match.percentile)} % of the pairs of unlike {match.of} "
+            f"({ENOUGH_PERCENT:.0f} % would do)"
         )
     near = f"{tenths:.1f} dB below" if tenths > 0 else "no nearer than"
     return f"{near} that between unlike {match.of} ({ENOUGH_DB:.0f} dB would do)"

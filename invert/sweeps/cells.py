@@ -246,10 +246,11 @@ def _until(request: Request, subject: Subject, layers: list[str]) -> Until:
     if not isinstance(until, str) or until == AUTO:
         return dict.fromkeys([*layers, None], until)
     errors = {subject.layer(name): error for name, error in errors_of_layers(until).items()}
-    found = {layer: errors.pop(subject.layer(layer), None) for layer in layers}
+    found: dict[str | None, float | str | None] = {None: None}
+    found |= {layer: errors.pop(subject.layer(layer), None) for layer in layers}
     if errors:
         raise RequestError(f"--until names the layer {min(e.name for e in errors)}, which --layer does not")
-    return {**found, None: None}
+    return found
 
 
 def _classes(request: Request, subject: Subject) -> list[int]:

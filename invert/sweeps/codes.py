@@ -3,6 +3,7 @@ other without their networks."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from statistics import NormalDist
 
@@ -41,13 +42,13 @@ def sketch(code: Tensor) -> list[float]:
 def code_interval(change: float, confidence: float) -> tuple[float, float]:
     """Where ‖Φ_B − Φ_A‖² / ‖Φ_A‖² lies that the sketches put at `change`: 0 is exact, none is negative.
 
-    The 32 sums of a difference of many numbers are as good as normal, and their squares add up to χ² with
-    32 degrees of freedom; its quantiles are those of Wilson and Hilferty (1931). The photos' are not counted
-    as independent of one another, which errs to the safe side.
+    The 32 sums of many numbers are as good as normal, so that the estimate is the truth times a ratio of two
+    χ², F with 32 and 32 degrees of freedom; its quantile is that of Abramowitz and Stegun 1964, 26.6.22.
+    Photos are not counted as independent of one another, which errs to the safe side.
     """
-    z, spread = NormalDist().inv_cdf((1 + confidence) / 2), 2 / (9 * NUMBERS)
-    high, low = ((1 - spread + way * z * spread**0.5) ** 3 for way in (1, -1))
-    return change / high, change / low
+    z, freedom = NormalDist().inv_cdf((1 + confidence) / 2), NUMBERS - 1
+    factor = math.exp(2 * z * math.sqrt(freedom + (z**2 - 3) / 6) / freedom)
+    return change / factor, change * factor
 
 
 def code_change(pairs: list[tuple[list[float], list[float]]]) -> float | None:

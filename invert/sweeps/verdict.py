@@ -223,11 +223,11 @@ def _of_ends(comparison: Comparison) -> Iterator[str]:
     for row in comparison.rows:
         ends = [{run.until for run in runs} for runs in _runs(comparison, row)]
         if ends[0] != ends[1]:
-            unlike.append((row, *map(_end, ends)))
+            unlike.append((row, ends))
     if unlike:
-        row, a, b = unlike[0]
+        row, (a, b) = unlike[0]
         more = f" and {len(unlike) - 1} more" if len(unlike) > 1 else ""
-        yield f"until {a} in A and {b} in B at {_rows([row])}{more}"
+        yield f"until {_end(a)} in A and {_end(b)} in B at {_rows([row])}{more}"
 
 
 def _end(errors: set[float | None]) -> str:
@@ -299,8 +299,14 @@ def _size(change: Change) -> tuple[bool, float]:
 
 
 def _listed(found: list[tuple[ComparedRow, Change]]) -> str:
-    named = "; ".join(f"{row.name}, {row.a.prior}: {c.name} {told(c)}" for row, c in found[:MOST])
+    named = "; ".join(f"{_place(row)}: {c.name} {told(c)}" for row, c in found[:MOST])
     return named + (f"; and {len(found) - MOST} more" if len(found) > MOST else "")
+
+
+def _place(row: ComparedRow) -> str:
+    """A row by its names, which say where what comes back cannot be read, or may be how far the runs came."""
+    read = _enough(row.a) and _enough(row.b) and not _unmatched(row)
+    return f"{row.name}, {row.a.prior}{'' if read else ' (not matched)'}"
 
 
 def _told(row: ComparedRow, change: Change) -> dict[str, Any]:
