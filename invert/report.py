@@ -230,6 +230,12 @@ ENOUGH_PERCENT = 5.0
 """And the percentile that it may have at most among them."""
 
 
+def no_more_than_enough(snr_db: float, digits: int) -> float:
+    """Decibels rounded to so many digits, but not to `ENOUGH_DB` from below: they are not enough."""
+    rounded = round(snr_db, digits) + 0.0  # no negative zero
+    return rounded if rounded < ENOUGH_DB or snr_db >= ENOUGH_DB else rounded - 10.0**-digits
+
+
 @dataclass(kw_only=True, eq=False)
 class Match(Fields):
     """How small a feature error is for its layer."""
@@ -247,8 +253,7 @@ class Match(Fields):
 
     @property
     def decibels(self) -> str:
-        """Rounded down, so that no error reads as `ENOUGH_DB` that is not."""
-        return f"{math.floor(self.snr_db)} dB".replace("-", "−")
+        return f"{no_more_than_enough(self.snr_db, 0):.0f} dB".replace("-", "−")
 
     @property
     def in_short(self) -> str:

@@ -247,7 +247,7 @@ def sides(own_network: str, tmp_path_factory: pytest.TempPathFactory) -> list[st
 
 def words_of(sides: list[str], out: Path, *more: str) -> list[str]:
     words = ["compare", *sides, "--layer", "conv,fc", "--prior", "none,tv", "--seeds", "3", "--steps", "25"]
-    return [*words, "--device", "cpu", "--quiet", "--until", "auto", "--out", str(out), *more]
+    return [*words, "--precision", "fp32", "--quiet", "--until", "auto", "--out", str(out), *more]
 
 
 @pytest.fixture(scope="module")

@@ -223,11 +223,14 @@ def test_two_checkpoints_from_the_command_line(
     shown = capsys.readouterr()
     assert shown.out.startswith("**Classes") and "not so" in shown.out
     assert main([*words, "--resume", "--quiet"]) == 0
-    assert "Largest losses beyond noise: conv, none: kept.colour −" in capsys.readouterr().out
+    assert "Largest losses beyond noise: conv, none (not matched): kept.colour −" in capsys.readouterr().out
     page = (tmp_path / "out" / "comparison.html").read_text()
     assert "Content-Security-Policy" in page
     assert page.count("data:image/png") >= 3
     assert 'class="fell"' in page and "Largest losses beyond noise" in page
+    assert "code differs by 0." in page and "numbers over 1 photo, 3 seeds" in page
+    unmatched = [not r["match"]["enough"] for s in "ab" for r in _report(tmp_path / "out" / s)["layers"]]
+    assert page.count('<td class="unmatched">') == sum(unmatched) * len(FACETS_OF_32)
 
 
 def test_codes_are_judged_without_seeds(own_network: str, tmp_path: Path, capsys: Any) -> None:
@@ -245,6 +248,13 @@ def test_codes_are_judged_without_seeds(own_network: str, tmp_path: Path, capsys
     assert main([*words, "--fail-if", "layer conv code_change > 0"]) == 0
     assert main([*words, "--resume", "--fail-if", "layer fc code_change > 0"]) == 1
     assert "fc: code_change is 0.0" in capsys.readouterr().err
+
+
+FACETS_OF_32 = ("luminance", "colour", "1-4", "4-8", "8-16")
+
+
+def _report(out: Path) -> Any:
+    return json.loads((out / "report.json").read_text())
 
 
 def test_the_same_network_under_other_seeds_passes(own_network: str, tmp_path: Path) -> None:

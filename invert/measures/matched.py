@@ -11,7 +11,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from invert.report import ENOUGH_DB, ENOUGH_PERCENT, Match, RowMatch
+from invert.report import ENOUGH_DB, ENOUGH_PERCENT, Match, RowMatch, no_more_than_enough
 from invert.subjects import Subject
 
 MOST_DB = 100.0
@@ -140,11 +140,11 @@ def unreadable(match: RowMatch) -> str:
 
 def _near(match: RowMatch) -> str:
     """How far it is from what would do; no number is rounded to that."""
-    tenths = math.floor(10 * match.snr_db) / 10
-    if tenths >= ENOUGH_DB:
+    if match.snr_db >= ENOUGH_DB:
         return (
             f"no smaller than that of {math.ceil(match.percentile)} % of the pairs of unlike {match.of} "
             f"({ENOUGH_PERCENT:.0f} % would do)"
         )
-    near = f"{tenths:.1f} dB below" if tenths > 0 else "no nearer than"
+    below = no_more_than_enough(match.snr_db, 1)
+    near = f"{below:.1f} dB below" if below > 0 else "no nearer than"
     return f"{near} that between unlike {match.of} ({ENOUGH_DB:.0f} dB would do)"

@@ -15,7 +15,9 @@ from invert_reports.study import studies
 NEAR = Match(snr_db=12.3, percentile=8.2, enough=False, pairs=780)
 
 
-@pytest.mark.parametrize("snr, told", [(9.97, "9 dB"), (10.0, "10 dB"), (-0.2, "−1 dB"), (24.6, "24 dB")])
+@pytest.mark.parametrize(
+    "snr, told", [(9.97, "9 dB"), (10.0, "10 dB"), (-0.2, "0 dB"), (24.6, "25 dB"), (9.4, "9 dB")]
+)
 def test_no_decibels_read_as_enough_that_are_not(snr: float, told: str) -> None:
     match = Match(snr_db=snr, percentile=1.0, enough=snr >= 10, pairs=780)
     assert match.in_short == told
@@ -46,7 +48,7 @@ def test_the_tables_say_whether_a_layer_is_matched(make) -> None:
     _, view = shown(factory.write())
     for table, last in ((view.layers, 1), (view.runs, -1)):
         column = [head["text"] for head in table["heads"]].index("matched")
-        assert table["rows"][0]["cells"][column] == ("yes, 21 dB", 21.7)
+        assert table["rows"][0]["cells"][column] == ("yes, 22 dB", 21.7)
         assert table["rows"][last]["cells"][column] == ("no, 9 dB", 9.6)
 
 
