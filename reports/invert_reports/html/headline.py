@@ -8,16 +8,17 @@ from invert_reports.html.bars import is_unmatched
 from invert_reports.html.charts import Panel, Series
 from invert_reports.html.numbers import SHARES, facet_label, facets, in_order
 from invert_reports.html.vocabulary import OWN, Vocabulary
-from invert_reports.study import Crossing, Study
+from invert_reports.study import Crossing, Row, Study
 
 MOST_PANELS = 4
 
 
 def panels(study: Study, vocabulary: Vocabulary) -> list[Panel]:
     """Kept by facet, of the rows that can be read; without any, up to four numbers that single runs have."""
-    if len(study.rows) < 2:
+    layers = _layers(study)
+    if len(layers) < 2:
         return []
-    crossings = [each for row in study.rows for each in row.crossings if not is_unmatched(each.summary.match)]
+    crossings = [each for row in layers for each in row.crossings if not is_unmatched(each.summary.match)]
     kept = in_order({facet for crossing in crossings for facet in facets(crossing.summary.measures)})
     if kept:
         return [
@@ -33,6 +34,11 @@ def panels(study: Study, vocabulary: Vocabulary) -> list[Panel]:
 def _drawn(crossing: Crossing, name: str, share: bool) -> float | None:
     """A row's number; what is kept where it is matched well enough to be read."""
     return None if share and is_unmatched(crossing.summary.match) else row_number(crossing, name)
+
+
+def _layers(study: Study) -> list[Row]:
+    """The rows that have a depth."""
+    return [row for row in study.rows if row.posed is None]
 
 
 def row_number(crossing: Crossing, name: str) -> float | None:
@@ -64,7 +70,7 @@ def _panel(
     words = vocabulary.words(name)
     series = []
     for c, column in enumerate(study.columns):
-        crossings = [row.crossings[c] for row in study.rows]
+        crossings = [row.crossings[c] for row in _layers(study)]
         series.append(
             Series(
                 name=column.label,
@@ -76,7 +82,7 @@ def _panel(
     unit = "" if share or words.unit in ("ratio", words.title) else words.unit
     return Panel(
         title=title or words.label[:1].upper() + words.label[1:],
-        layers=[row.name for row in study.rows],
+        layers=[row.name for row in _layers(study)],
         series=series,
         note="" if share else ", ".join(part for part in (unit, words.better) if part),
         hint=words.hint,
