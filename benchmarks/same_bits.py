@@ -6,9 +6,9 @@
 Pictures, traces, steps and reasons of short runs, as digests: every prior, alone and three seeds
 together, for features, a class and a unit, ended by `until`, by `patience`, by either and by the
 number of steps, on one thread, in fp32 and, where the CPU multiplies it, in bf16; and of a photo that
-has the network's size already, which nothing resizes. Bits belong to a
-machine and a version of torch: write the file with the old code before judging the new one elsewhere.
-same_bits.json was written with the code of commit a3a2b7b, from before the engine was built anew.
+has the network's size already, which nothing resizes. Bits belong to a machine and a version of torch:
+write the file with the old code before judging the new one elsewhere. same_bits.json was
+written with the code of commit a3a2b7b, from before the engine was built anew.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy
 import torch
 from PIL import Image
 
@@ -95,11 +94,10 @@ def runs() -> Iterator[tuple[str, dict[str, Any]]]:
             f"{prior}, plateau",
             solve(subject, objectives[FEATURES], slow, TOGETHER, STEPS, patience=PATIENCE),
         )
-    fitting = fitting_photo(subject)
+    mini = invert.load("alexnet-mini")
+    photo = invert.FeatureMatch("relu3", fitting_photo(mini))
     for prior in PRIORS:
-        for name, photo in (("picture", fitting), ("array", numpy.asarray(fitting))):
-            objective = invert.FeatureMatch("relu", photo)
-            yield f"{prior}, a {name} of the network's size", solve(subject, objective, prior, (0,), STEPS)
+        yield f"{prior}, a photo of the network's size", solve(mini, photo, prior, (0,), 3)
     noisy = invert.prior("dip", preset="maximisation-paper", steps=6)
     yield (
         "dip with input noise, trace",

@@ -19,6 +19,7 @@ from invert.report import TopClass
 from invert.subjects import load
 from invert.sweeps.codes import code_change, sketch
 from invert.sweeps.compare import compare
+from invert.sweeps.intervals import noise_of_seeds
 from invert.sweeps.verdict import told, verdict
 
 
@@ -164,6 +165,29 @@ def test_a_row_that_one_side_lacks_is_said(tmp_path: Path) -> None:
     b.report.layers.append(side(tmp_path / "c", layer="fc7").report.layers[0])
     assert "A has no fc7 under tv" in lines(compare(a, b))
     assert "fc7" not in lines(compare(a, b, {"fc6": "fc6"}))
+
+
+def test_intervals_are_as_wide_as_they_say_and_those_of_a_bootstrap_are_not() -> None:
+    """Two photos, four seeds, nothing but the seeds differs: how many of the 95 % intervals leave 0 out."""
+    generator = torch.Generator().manual_seed(0)
+    photos, seeds, trials = 2, 4, 200
+    ours = percentiles = 0
+    for _ in range(trials):
+        a, b = torch.randn(2, photos, seeds, generator=generator, dtype=torch.float64)
+        change = float((b - a).mean(1).sum())
+        parts = [side - side.mean(1, keepdim=True) for side in (a, b)]
+        ours += abs(change) > (noise_of_seeds(parts[0]) + noise_of_seeds(parts[1])).half_width()
+        drawn = [
+            side[
+                torch.arange(photos)[:, None], torch.randint(seeds, (300, photos, seeds), generator=generator)
+            ]
+            for side in parts
+        ]
+        again = change + (drawn[1] - drawn[0]).mean(2).sum(1)
+        low, high = torch.quantile(again, torch.tensor([0.025, 0.975], dtype=torch.float64))
+        percentiles += not low <= 0 <= high
+    assert 0.02 < ours / trials < 0.08
+    assert percentiles / trials > 0.1
 
 
 def test_codes_part_where_the_networks_do() -> None:
