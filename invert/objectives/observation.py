@@ -51,7 +51,7 @@ class Observation(Objective):
 
     @property
     def preset(self) -> str | None:
-        return "restoration"
+        return self.operator.preset
 
     @property
     def section(self) -> Section:
@@ -61,7 +61,7 @@ class Observation(Objective):
         if self.observer is None or self.target is None:
             raise RequestError("bind the objective first: objective.bind(None)")
         with torch.autocast(image.device.type, enabled=False):  # what was measured is exact
-            return feature_error(self.observer(image.float()), self.target)
+            return feature_error(self.observer.fitted(image.float(), self.target), self.target)
 
     def error(self, image: Tensor, activations: Activations) -> Tensor:
         return self(image, activations)

@@ -21,6 +21,7 @@ class Identity(Operator):
     """
 
     name: ClassVar[str] = "identity"
+    preset: ClassVar[str] = "restoration-denoise"
 
     sigma: float = 0.0
 
