@@ -15,6 +15,7 @@ from invert.files import slug
 from invert.sweeps.growth import grown, held_by
 from invert.sweeps.options import Form, option, read
 from invert.sweeps.request import Request
+from invert.sweeps.restoration import Restoration
 
 WHERE = "what comes out"
 
@@ -47,7 +48,7 @@ class Output:
         "--figure", "draw the grid as .png, .pdf or .svg", "FILE", FIGURE, group=WHERE
     )
     quiet: bool = option("--quiet", "no progress, only the last line", group=WHERE, default=False)
-    json: bool = option("--json", "the summary on standard output", group=WHERE, default=False)
+    json: bool = option("--json", "what comes out as JSON on standard output", group=WHERE, default=False)
     open: bool = option("--open", "open the page when it is done", group=WHERE, default=False)
     debug: bool = option("--debug", "a traceback with an error", group=WHERE, default=False)
 
@@ -92,6 +93,8 @@ def parsed(words: Sequence[str]) -> tuple[Request, Output]:
     output = read(Output, said)
     folder = output.named()
     held = held_by(folder) if output.resume and folder is not None else None
+    if isinstance(held, Restoration):
+        raise RequestError(f"{folder} holds restored pictures: invert restore --resume {folder} goes on")
     if held is not None and folder is not None:
         return grown(held, said, folder), output
     if "model" not in said:

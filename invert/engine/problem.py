@@ -11,7 +11,7 @@ from torch import Tensor
 
 from invert.engine.devices import choose_precision
 from invert.engine.drawn import check_drawn
-from invert.engine.optimise import Optimisation, Value
+from invert.engine.optimisation import Optimisation, Value
 from invert.engine.redirect import redirect_dead_relus
 from invert.engine.stopping import Floor, Plateau, Until
 from invert.engine.views import RandomViews, Viewer, views_for
@@ -34,6 +34,8 @@ class Problem:
     objective: Objective
     prior: Prior
     views: RandomViews | None = None
+    place: str | torch.device = "cpu"
+    """Where it is solved, if no network says so."""
 
     @classmethod
     def pose(
@@ -70,7 +72,7 @@ class Problem:
 
     @property
     def device(self) -> torch.device:
-        return torch.device("cpu") if self.network is None else self.network.device
+        return torch.device(self.place) if self.network is None else self.network.device
 
     def optimisation(
         self,

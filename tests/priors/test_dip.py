@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from invert import images
-from invert.engine.optimise import optimise
+from invert.engine.optimisation import optimise
 from invert.errors import RequestError
 from invert.protocols import Canvas
 from invert_priors.dip import DeepImagePrior
