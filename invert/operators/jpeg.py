@@ -97,7 +97,7 @@ class Stored(Observer):
 
     def fitted(self, image: Tensor, observed: Tensor) -> Tensor:
         """As `forward`, where a coefficient rounds to what was observed as observed: it agrees."""
-        coefficients = self(image)
+        coefficients: Tensor = self(image)
         return observed + coefficients - self._within(coefficients, observed, 0.0)
 
     def observe(self, picture: Tensor) -> Tensor:
@@ -111,7 +111,7 @@ class Stored(Observer):
     def consistent(self, image: Tensor, observed: Tensor) -> Tensor:
         """Every coefficient brought to the nearest that rounds to what was observed."""
         for _ in range(ROUNDS):
-            coefficients = self(image)
+            coefficients: Tensor = self(image)
             if torch.equal(self._within(coefficients, observed, MARGIN / 2 / 255), coefficients):
                 break
             outside = self._within(coefficients, observed, MARGIN / 255) - coefficients
@@ -134,15 +134,14 @@ class Stored(Observer):
         sizes = [rows * columns * SIDE * SIDE for rows, columns in self.counts]
         planes = []
         for plane, flat, (rows, columns) in zip(
-            self.planes, coefficients.split(sizes, dim=1), self.counts, strict=True
+            self.planes, torch.split(coefficients, sizes, dim=1), self.counts, strict=True
         ):
             values = jpeg_file.from_blocks(flat.view(-1, rows, columns, SIDE, SIDE))[:, None]
             height, width = (-(-side // by) for side, by in zip(self.size, plane.shrink, strict=True))
             values = values[:, :, :height, :width]
             if plane.shrink != (1, 1):
-                factor = tuple(float(by) for by in plane.shrink)
-                smooth = {} if mode == "nearest" else {"align_corners": False}
-                values = F.interpolate(values, scale_factor=factor, mode=mode, **smooth)  # type: ignore[arg-type]
+                larger = height * plane.shrink[0], width * plane.shrink[1]
+                values = F.interpolate(values, larger, mode=mode)
             planes.append(values[:, :, : self.size[0], : self.size[1]])
         together = torch.cat(planes, dim=1)
         if len(planes) == 1:
@@ -174,8 +173,8 @@ def _encoded(picture: Tensor, quality: int) -> JpegFile:
 
 def levels(observer: Stored, image: Tensor) -> Sequence[Tensor]:
     """What the coefficients of `image` `(1, C, H, W)` round to, as whole steps, a plane each."""
-    whole = observer(image)[0] / observer.step
+    whole: Tensor = observer(image)[0] / observer.step
     centre = torch.zeros_like(whole)
     sizes = [rows * columns * SIDE * SIDE for rows, columns in observer.counts]
     centre[: sizes[0]].view(-1, SIDE * SIDE)[:, 0] = LEVEL / 255 / observer.step[0]
-    return (whole - centre).round().split(sizes)
+    return torch.split((whole - centre).round(), sizes)

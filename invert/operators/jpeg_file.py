@@ -51,8 +51,9 @@ def read(file: str) -> JpegFile:
 
 def parse(content: bytes, file: str) -> JpegFile:
     with _opened(content, file) as picture:
-        if len(picture.layer) not in (1, 3):
-            raise RequestError(f"{file}: a JPEG of {len(picture.layer)} components; grey and colour are read")
+        count = len(picture.layer)  # type: ignore[attr-defined]
+        if count not in (1, 3):
+            raise RequestError(f"{file}: a JPEG of {count} components; grey and colour are read")
         turned = picture.getexif().get(ExifTags.Base.Orientation, 1)
         if turned != 1:
             raise RequestError(
@@ -68,7 +69,8 @@ def parse(content: bytes, file: str) -> JpegFile:
 def blocks(plane: Tensor) -> Tensor:
     """The orthonormal DCT of each block: `(B, h, w)` to `(B, h / 8, w / 8, 8, 8)`."""
     basis = _basis(plane)
-    tiled = plane.unflatten(2, (-1, SIDE)).unflatten(1, (-1, SIDE))
+    problems, height, width = plane.shape
+    tiled = plane.reshape(problems, height // SIDE, SIDE, width // SIDE, SIDE)
     return torch.einsum("ui,bhiwj,vj->bhwuv", basis, tiled, basis)
 
 
@@ -76,7 +78,8 @@ def from_blocks(coefficients: Tensor) -> Tensor:
     """What `blocks` was made of."""
     basis = _basis(coefficients)
     plane = torch.einsum("ui,bhwuv,vj->bhiwj", basis, coefficients, basis)
-    return plane.flatten(3).flatten(1, 2)
+    problems, rows, _, columns, _ = plane.shape
+    return plane.reshape(problems, rows * SIDE, columns * SIDE)
 
 
 def shrunk(plane: Tensor, shrink: tuple[int, int], most: tuple[int, int]) -> Tensor:
@@ -85,7 +88,8 @@ def shrunk(plane: Tensor, shrink: tuple[int, int], most: tuple[int, int]) -> Ten
     unit = [SIDE * by for by in most]
     below, beside = (-side % by for side, by in zip(plane.shape[1:], unit, strict=True))
     padded = F.pad(plane[:, None], (0, beside, 0, below), mode="replicate")
-    return F.avg_pool2d(padded, shrink)[:, 0]
+    small: Tensor = F.avg_pool2d(padded, shrink)
+    return small[:, 0]
 
 
 def _basis(like: Tensor) -> Tensor:
@@ -94,7 +98,8 @@ def _basis(like: Tensor) -> Tensor:
     place = torch.arange(SIDE, device=like.device)
     basis = torch.cos(torch.pi / SIDE * (place + 0.5) * frequency) * (2 / SIDE) ** 0.5
     basis[0] /= 2**0.5
-    return basis.to(like.dtype)
+    same: Tensor = basis.to(like)
+    return same
 
 
 @contextmanager
@@ -124,7 +129,7 @@ def _planes(picture: Image.Image, file: str) -> tuple[Plane, ...]:
 
 def _stored(content: bytes) -> tuple[Tensor, ...]:
     """The levels as they are in the file."""
-    import jpeglib
+    import jpeglib  # type: ignore[import-untyped]
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.jpg"
