@@ -31,10 +31,10 @@ from invert import images
 from invert.engine.optimisation import Optimisation, Step, Stopped
 from invert.engine.problem import Problem
 from invert.operators import resampling
-from invert.operators.estimated_noise import before_clipping, estimate
 from invert.operators.jpeg import Stored, levels
 from invert.operators.sliding_cosines import sliding_cosines
 from invert.protocols import Stop
+from invert.tasks import Wanted, find
 
 SAVE = 20
 """Seconds between two checkpoints."""
@@ -88,10 +88,10 @@ def denoising(folder: Path) -> Iterator[Case]:
     for name, (dip, cbm3d, nlm) in published.items():
 
         def observation(name: str = name) -> invert.Observation:
-            noisy = whole(folder / f"{name}_noisy.png")
-            sigma = before_clipping(noisy, estimate(noisy))
-            operator = invert.operator("identity", sigma=sigma, cosines=0.5)
-            return invert.Observation(operator, whole(folder / f"{name}_GT.png"), observed=noisy)
+            given = find("denoise").given(
+                str(folder / f"{name}_noisy.png"), Wanted(truth=str(folder / f"{name}_GT.png"))
+            )
+            return given.observation
 
         yield Case(
             "denoise",
