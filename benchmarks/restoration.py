@@ -456,7 +456,11 @@ def tables(every: Sequence[Case], out: Path) -> str:
         ]
         for name, values in lines.items():
             numbers = [
-                "not run" if v is None else f"{v:.0f}" if "second" in name or "steps" in name else f"{v:.2f}"
+                "not run"
+                if v is None
+                else f"{v:.0f}"
+                if name in ("ours: seconds", "ours: steps")
+                else f"{v:.2f}"
                 for v in values
             ]
             full = [v for v in values if v is not None]
