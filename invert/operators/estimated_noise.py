@@ -7,10 +7,12 @@ from torch import Tensor
 
 from invert.operators.clipped_noise import level
 
-SIDE = 8
-"""Of the patches, in pixels."""
+SIDE = {1: 8, 3: 5}
+"""Of the patches, in pixels, by channels: about seventy values each."""
 MOST = 400_000
 """Patches that are looked at: of a larger picture every second, every third, … of each row and column."""
+ROWS = 64
+"""Rows of patches that are held at a time."""
 HALVINGS = 30
 
 
@@ -23,20 +25,30 @@ def estimate(noisy: Tensor) -> float:
     the rest is their median. Texture that fills all dimensions passes for noise: see docs/restoration.md.
     """
     channels, height, width = noisy.shape[1:]
-    side = min(SIDE, height, width)
+    side = min(SIDE.get(channels, min(SIDE.values())), height, width)
     step = 1
     while (height // step) * (width // step) > MOST:
         step += 1
-    unfolded = noisy[0].double().unfold(1, side, step).unfold(2, side, step)
-    patches = unfolded.permute(1, 2, 0, 3, 4).reshape(-1, channels * side * side)
-    if len(patches) < 2:
-        return 0.0
-    spread = torch.linalg.eigvalsh(torch.cov(patches.T)).clamp(min=0)  # from the least
+    spread = torch.linalg.eigvalsh(_covariance(noisy[0], side, step)).clamp(min=0)  # from the least
     for count in range(len(spread), 0, -1):
         mean = spread[:count].mean()
         if (spread[:count] > mean).sum() >= (spread[:count] < mean).sum():
             return float(mean.sqrt())
     return 0.0
+
+
+def _covariance(noisy: Tensor, side: int, step: int) -> Tensor:
+    """Of all patches of `(C, H, W)`, `step` pixels apart, in fp64."""
+    patches = noisy.unfold(1, side, step).unfold(2, side, step)
+    values = len(noisy) * side * side
+    squares, total, count = noisy.new_zeros(values, values).double(), noisy.new_zeros(values).double(), 0
+    for rows in torch.split(patches, ROWS, dim=1):
+        flat = rows.permute(1, 2, 0, 3, 4).reshape(-1, values).double()
+        squares += flat.T @ flat
+        total += flat.sum(0)
+        count += len(flat)
+    mean = total / count
+    return squares / count - torch.outer(mean, mean)
 
 
 def before_clipping(noisy: Tensor, spread: float) -> float:
