@@ -41,7 +41,6 @@ def restore(words: Sequence[str]) -> int:
         output.quiet,
         output.json,
         output.open,
-        output.figure,
         again=f"--resume {folder}",
     )
 
@@ -75,5 +74,5 @@ def restore_parser() -> Parser:
         "invert restore TASK FILE [FILE ...] [options]\n       invert restore --resume DIR [more of these]"
     )
     add_options(p, Restoration, may_lack=("task",))
-    add_options(p, Output)
+    add_options(p, Output, ("out", "resume", "quiet", "json", "open", "debug"))
     return p

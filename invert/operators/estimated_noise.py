@@ -11,6 +11,8 @@ SIDE = {1: 8, 3: 5}
 """Of the patches, in pixels, by channels: about seventy values each."""
 MOST = 400_000
 """Patches that are looked at: of a larger picture every second, every third, … of each row and column."""
+ENOUGH = 10
+"""Patches a value of one, at least: of a small picture patches are smaller."""
 ROWS = 64
 """Rows of patches that are held at a time."""
 HALVINGS = 30
@@ -26,6 +28,8 @@ def estimate(noisy: Tensor) -> float:
     """
     channels, height, width = noisy.shape[1:]
     side = min(SIDE.get(channels, min(SIDE.values())), height, width)
+    while side > 2 and (height - side) * (width - side) < ENOUGH * channels * side * side:
+        side -= 1
     step = 1
     while (height // step) * (width // step) > MOST:
         step += 1

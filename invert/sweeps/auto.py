@@ -18,7 +18,6 @@ from invert.sweeps.folder import Folder
 from invert.sweeps.options import AUTO
 from invert.sweeps.request import Request
 from invert.sweeps.restoration import AnyRequest, Restoration
-from invert.sweeps.restoration_sweep import RestorationSweep
 from invert.sweeps.sweep import AnySweep, Notice, PassStarted, Sweep, SweepEvent
 from invert.sweeps.worker import Worker
 
@@ -63,13 +62,17 @@ class AutoSweep(Sweep):
 
 def sweep_of(request: AnyRequest) -> AnySweep:
     if isinstance(request, Restoration):
+        from invert.sweeps.restoration_sweep import RestorationSweep  # scikit-image, which takes a second
+
         return RestorationSweep(request)
     return AutoSweep(request) if request.until == AUTO else Sweep(request)
 
 
 def first_of(request: Request) -> Request:
     """The request of the first pass: the inversions alone, each to its end."""
-    return replace(request, until=None, classes=(), unit=(), photos=None, judge=None, judge_weights=None)
+    settings = {name: s for name, s in request.settings.items() if name not in request.objective}
+    inversions = replace(request, classes=(), unit=(), objective=(), settings=settings)
+    return replace(inversions, until=None, photos=None, judge=None, judge_weights=None)
 
 
 def common_errors(

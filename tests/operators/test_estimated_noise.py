@@ -43,6 +43,11 @@ def test_noise_alone_is_all_noise() -> None:
     assert estimate(noise) == pytest.approx(0.05, rel=0.02)
 
 
+def test_in_a_small_picture_patches_are_smaller() -> None:
+    small = 0.5 + 0.05 * torch.randn(1, 3, 12, 14, generator=torch.Generator().manual_seed(1))
+    assert estimate(small) == pytest.approx(0.05, rel=0.2)
+
+
 def test_before_clipping_is_what_clipping_takes_back() -> None:
     dark = under_noise(torch.full((1, 1, 256, 256), 0.02), 0.1)
     left = level(dark, 0.1)
