@@ -16,11 +16,12 @@ from invert.cli.study import Output
 from invert.errors import unknown
 from invert.sweeps.options import asked
 from invert.sweeps.request import SUBCOMMANDS, Request
+from invert.sweeps.restoration import Restoration
 
 STUDY = ""
 """The name of the main job, which no first word names."""
 MODELS = ("alexnet-mini",)
-ALL = (Comparing, Request, Output)
+ALL = (Comparing, Restoration, Request, Output)
 NAMED: dict[str, registry.Group] = {
     "--prior": "invert.priors",
     "--stop": "invert.stops",
