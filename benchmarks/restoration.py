@@ -366,7 +366,7 @@ def run(case: Case, seed: int, out: Path, until: float) -> None:
             stopped = event
     assert stopped is not None
     torch.save(stopped.best, kept)
-    image = case.bound.consistent(stopped.best)
+    image = case.bound.finished(stopped.best)
     picture(image).save(out / f"{case.id}-s{seed}.png")
     found: dict[str, Any] = {
         "task": case.task,
@@ -396,7 +396,7 @@ def look(case: Case, optimisation: Optimisation, step: int, curve: dict[str, Num
     if step % LOOK == 0 and case.bound.photo is not None and case.task != "jpeg":
         average = optimisation.keeper.picture
         bare = psnr(average, truth(case.bound)) if case.task == "denoise" else math.nan
-        made = case.measure(case.bound.consistent(average), case.bound)
+        made = case.measure(case.bound.finished(average), case.bound)
         curve[str(step)] = made if math.isnan(bare) else made | {"average": bare}
 
 
@@ -484,7 +484,7 @@ def ours(case: Case, out: Path) -> dict[str, float]:
     kept = [out / f"{case.id}-s{seed}.pt" for seed in range(5)]
     both = [torch.load(file, weights_only=True) for file in kept if file.exists()]
     if len(both) > 1:
-        mean = case.bound.consistent(torch.stack(both).mean(0))
+        mean = case.bound.finished(torch.stack(both).mean(0))
         found["mean of two seeds"] = value_of({"measures": case.measure(mean, case.bound)}, case.task)
     return found
 

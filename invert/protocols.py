@@ -190,8 +190,12 @@ class Observer(nn.Module, ABC):
         with it without being the same (it would round to it, say)."""
         return cast(Tensor, self(image))
 
+    def joined(self, image: Tensor, observed: Tensor) -> Tensor:
+        """`image`, as a prior drew it, with another estimate taken in, where the operator has one."""
+        return image
+
     def consistent(self, image: Tensor, observed: Tensor) -> Tensor:
-        """`image` made to agree with what is known: `(B, C, H, W)`."""
+        """`image` made to agree with what is known: `(B, C, H, W)`. Again, it changes nothing."""
         return image
 
     def measured(self, given: Tensor) -> Tensor:

@@ -138,6 +138,13 @@ class Observation(Objective):
         with torch.no_grad():
             return observer.consistent(image, target).clamp(0, 1)
 
+    def finished(self, image: Tensor) -> Tensor:
+        """The result `(B, C, H, W)`, of what a prior drew: joined with what else is estimated, once, and
+        made to agree with what is known; for a bound one."""
+        observer, target = self._bound
+        with torch.no_grad():
+            return self.consistent(observer.joined(image, target))
+
     @property
     def _bound(self) -> tuple[Observer, Tensor]:
         if self.observer is None or self.target is None:

@@ -26,8 +26,8 @@ class Identity(Operator):
 
     sigma: float = 0.0
     cosines: float = 0.0
-    """How much of a picture that is made to agree is what sliding cosines make of the noisy one: two
-    estimates that err differently err less together. From 0 to 1."""
+    """How much of a result is what sliding cosines make of the noisy picture: two estimates that err
+    differently err less together. From 0 to 1."""
 
     def __post_init__(self) -> None:
         if not self.sigma >= 0:
@@ -56,11 +56,14 @@ class Noisy(Observer):
     def observe(self, picture: Tensor) -> Tensor:
         return (picture + self.noise).clamp(0, 1)
 
+    def joined(self, image: Tensor, observed: Tensor) -> Tensor:
+        """A share of sliding cosines taken in."""
+        if not (self.cosines and self.sigma):
+            return image
+        return torch.lerp(image, self._by_cosines(observed).expand_as(image), self.cosines)
+
     def consistent(self, image: Tensor, observed: Tensor) -> Tensor:
-        """So much nearer to what was observed that no more than the noise lies between them, after a share
-        of sliding cosines was taken in."""
-        if self.cosines and self.sigma:
-            image = torch.lerp(image, self._by_cosines(observed).expand_as(image), self.cosines)
+        """So much nearer to what was observed that no more than the noise lies between them."""
         residual = observed - image
         distance = residual.flatten(1).square().mean(1).sqrt()[:, None, None, None]
         return observed - residual * (self.noise_level(observed) / distance.clamp(min=1e-12)).clamp(max=1)
