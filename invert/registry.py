@@ -70,9 +70,9 @@ def get(group: Group, name: str) -> Any:
     try:
         with foreign():
             plugin = claims[0].load()
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # sys.exit, too: it would end the run as if it were done
+        if type(error) is KeyboardInterrupt:
+            raise
         raise RequestError(
             f"the {kind} {name!r} from {_origin(claims[0])} cannot be loaded: {one_line(error)}"
         ) from error

@@ -12,7 +12,7 @@ from invert.cli.arguments import USAGE, Parser, add_options, parser
 from invert.cli.terminal import tell
 from invert.errors import RequestError
 from invert.files import slug
-from invert.sweeps.growth import grown, held_by
+from invert.sweeps.growth import check_programs, grown, held_by
 from invert.sweeps.options import Form, option, read
 from invert.sweeps.request import Request
 
@@ -93,6 +93,7 @@ def parsed(words: Sequence[str]) -> tuple[Request, Output]:
     folder = output.named()
     held = held_by(folder) if output.resume and folder is not None else None
     if held is not None and folder is not None:
+        check_programs(held, said, folder)
         return grown(held, said, folder), output
     if "model" not in said:
         lacking = f": {folder} holds no request.json to go on with" if output.resume else ""

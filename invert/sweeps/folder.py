@@ -19,7 +19,16 @@ from torch import Tensor
 
 from invert import images
 from invert.errors import RequestError
-from invert.files import WriteError, json_bytes, leftover_of, open_regular, read_json, write_whole
+from invert.files import (
+    WriteError,
+    json_bytes,
+    leftover_of,
+    open_regular,
+    read_json,
+    read_regular,
+    write_whole,
+)
+from invert.pictures import BYTE_LIMIT
 from invert.report import REPORT, Record, Report
 from invert.sweeps.cells import Cell
 from invert.sweeps.trust import is_record_of, is_trace
@@ -98,10 +107,12 @@ class Folder:
         files = record.files
         if files.image is None or files.trace is None:
             return files.image is files.trace
-        image = self.out / files.image
+        try:
+            image = read_regular(self.out / files.image, BYTE_LIMIT)
+        except OSError:
+            return False
         return (
-            image.is_file()
-            and sha256(image.read_bytes()).hexdigest() == record.sha256
+            sha256(image).hexdigest() == record.sha256
             and is_trace(read_json(self.out / files.trace), record.steps)
             and all(shot.file and (self.out / shot.file).is_file() for shot in files.snapshots)
         )
@@ -137,8 +148,11 @@ class Folder:
         path = self.out / _checkpoint(run_id)
         try:
             with open_regular(path, MOST_CHECKPOINT), safetensors.safe_open(path, framework="pt") as file:
+                said = file.metadata() or {}
+                if {**said, "sha256": ""} != {**_checkpoint_of(of, {}), "sha256": ""}:
+                    return None  # before a value of it is read
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                return state if file.metadata() == _checkpoint_of(of, state) else None
+                return state if said == _checkpoint_of(of, state) else None
         except (safetensors.SafetensorError, OSError):
             return None
 
