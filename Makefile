@@ -15,7 +15,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 # Thousands of damaged reports, records and weights files and of odd command lines: half an hour.
 fuzz: $(VENV)/.installed-dev
@@ -23,7 +23,7 @@ fuzz: $(VENV)/.installed-dev
 
 # The part of the tests that takes less than a minute.
 fast: $(VENV)/.installed-dev
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 # Break the code on purpose, one change at a time: does a test notice?
 mutants: $(VENV)/.installed-dev

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from invert.cli.compare import OUTPUT, SHARED, Comparing
 from invert.cli.study import Output
 from invert.sweeps.options import Option, asked
 from invert.sweeps.request import Request
@@ -26,6 +29,10 @@ def line(option: Option) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
+def table(lines: Iterable[str]) -> str:
+    return "\n".join(["| option | what |", "|---|---|", *lines])
+
+
 def page() -> str:
     groups: dict[str, list[str]] = {}
     for cls in (Request, Output):
@@ -33,8 +40,19 @@ def page() -> str:
             groups.setdefault(how.group, []).extend(map(line, how.options))
     parts = [HEAD]
     for group, lines in groups.items():
-        heading = [f"## {group[0].upper()}{group[1:]}", ""] if group else []
-        parts.append("\n".join([*heading, "| option | what |", "|---|---|", *lines]))
+        parts += [f"## {group[0].upper()}{group[1:]}"] if group else []
+        parts.append(table(lines))
+    own = (line(option) for _, how in asked(Comparing) for option in how.options)
+    shared = [
+        how
+        for cls, names in ((Request, SHARED), (Output, OUTPUT))
+        for one, how in asked(cls)
+        if one.name in names
+    ]
+    parts += ["## Of `invert compare A B`", table(own)]
+    parts.append(
+        f"And, as above: {', '.join(f'`{option.name}`' for how in shared for option in how.options)}."
+    )
     return "\n\n".join(parts)
 
 

@@ -47,7 +47,7 @@ class Output:
         "--figure", "draw the grid as .png, .pdf or .svg", "FILE", FIGURE, group=WHERE
     )
     quiet: bool = option("--quiet", "no progress, only the last line", group=WHERE, default=False)
-    json: bool = option("--json", "the summary on standard output", group=WHERE, default=False)
+    json: bool = option("--json", "what comes out as JSON on standard output", group=WHERE, default=False)
     open: bool = option("--open", "open the page when it is done", group=WHERE, default=False)
     debug: bool = option("--debug", "a traceback with an error", group=WHERE, default=False)
 
