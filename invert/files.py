@@ -76,6 +76,19 @@ def read_regular(path: str | Path, most: int) -> bytes:
         return file.read(most)
 
 
+def followed(path: str | Path) -> Path:
+    """Where a path leads, links followed; itself where it leads nowhere (a null byte, links in a circle)."""
+    try:
+        return Path(path).resolve()
+    except (OSError, ValueError, RuntimeError):
+        return Path(path)
+
+
+def lies_in(folder: Path, path: str | Path) -> bool:
+    """Whether a path, links followed, ends in `folder`."""
+    return followed(path).is_relative_to(followed(folder))
+
+
 def leftover_of(name: str) -> str | None:
     """The name of the file that a killed `write_whole` left this beside, or None where it is no such rest."""
     match = re.fullmatch(r"\.(.+)\.[0-9a-f]{8}\.part", name, re.DOTALL)

@@ -112,6 +112,13 @@ def test_two_networks_of_other_sizes_see_the_same_photos(own_network: str, tmp_p
     assert one.sha256 != other.sha256
 
 
+@pytest.mark.parametrize("name", ["a\0b.png", "../" * 3000, "x" * 5000])
+def test_a_picture_of_no_path_is_no_picture(name: str, tmp_path: Path) -> None:
+    a, b = side(tmp_path / "a"), side(tmp_path / "b", first_seed=9)
+    b.report.runs[0].files.image = name
+    assert compare(a, b).rows[0].changes["kept.luminance"].noise is None
+
+
 def test_numbers_beyond_sense_are_not_compared(tmp_path: Path) -> None:
     """Their squares are no numbers any more: nothing can be said of them, and nothing is."""
     a, b = side(tmp_path / "a"), side(tmp_path / "b", first_seed=9)

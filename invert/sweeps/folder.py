@@ -23,6 +23,7 @@ from invert.files import (
     WriteError,
     json_bytes,
     leftover_of,
+    lies_in,
     open_regular,
     read_json,
     read_regular,
@@ -175,7 +176,7 @@ class Folder:
     def write(self, path: str, content: bytes) -> str:
         """Write a file under OUT, following no link that leads out of it; gives back `path`."""
         target = self.out / path
-        if not target.parent.resolve().is_relative_to(self.out.resolve()):
+        if not lies_in(self.out, target.parent):
             raise WriteError(f"{target.parent} leads out of {self.out}, where nothing may be written")
         write_whole(target, content)
         return path

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from invert.errors import RequestError
+from invert.files import followed, lies_in
 from invert.foreign import model_file
 from invert.sweeps.options import Said, asked
 from invert.sweeps.request import Request
@@ -42,7 +43,7 @@ def check_programs(held: Request, said: Said, folder: Path) -> None:
     """
     for option, model in (("model", held.model), ("judge", held.judge)):
         named = model_file(model or "")
-        if named and option not in said and Path(named[0]).resolve().is_relative_to(folder.resolve()):
+        if named and option not in said and lies_in(folder, named[0]):
             again = f"invert {shlex.quote(str(model))}" if option == "model" else f"--judge {model}"
             raise RequestError(
                 f"the request in {folder} names a model file inside it, which would be run: if you trust "
@@ -146,5 +147,5 @@ def _more_photos(held: Request, new: tuple[str, ...]) -> tuple[str, ...]:
     from invert.photos import default_photo  # imports matplotlib
 
     old = held.image or ((str(default_photo()),) if held.layer else ())
-    there = {Path(path).resolve() for path in old}
-    return (*old, *(path for path in dict.fromkeys(new) if Path(path).resolve() not in there))
+    there = set(map(followed, old))
+    return (*old, *(path for path in dict.fromkeys(new) if followed(path) not in there))

@@ -13,7 +13,7 @@ from torchvision.transforms.functional import to_tensor
 
 from invert import pictures
 from invert.errors import RequestError
-from invert.files import read_json
+from invert.files import lies_in, read_json
 from invert.measures import RowEvidence
 from invert.measures.noise import Parts, parts_of_mean, parts_of_row
 from invert.report import LayerRow, Record, Report, ReportedPhoto
@@ -76,8 +76,8 @@ class Side:
 
     def _picture(self, name: str | None) -> Tensor:
         """A picture `(C, H, W)` that the report names. Raises `RequestError`."""
-        file = (self.folder / (name or "")).resolve()
-        if not file.is_relative_to(self.folder.resolve()):
+        file = self.folder / (name or "")
+        if not lies_in(self.folder, file):
             raise RequestError(f"{name} leads out of {self.folder}")
         shape = list(self.report.subject.input.shape)
         pixels: Tensor = to_tensor(pictures.read_own(file))[: shape[0]]

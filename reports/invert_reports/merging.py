@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from invert.errors import RequestError
-from invert.files import read_regular, write_json, write_whole
+from invert.files import lies_in, read_regular, write_json, write_whole
 from invert.pictures import BYTE_LIMIT
 from invert.report import (
     REPORT,
@@ -227,7 +227,7 @@ class _Copies:
         while self._files.setdefault(path.as_posix().casefold(), file) != file:
             count += 1
             path = wanted.with_name(f"{wanted.stem}-{count}{wanted.suffix}")
-        if not (self.out / path).resolve().is_relative_to(self.out.resolve()):
+        if not lies_in(self.out, self.out / path):
             return None
         try:
             content = read_regular(file, BYTE_LIMIT)
@@ -247,7 +247,7 @@ def _clear(out: Path) -> None:
             f"cannot merge into {out}: it holds something else; --out names a new or empty folder"
         )
     for name in ("runs", "images", "photos"):
-        if not (out / name).resolve().is_relative_to(out.resolve()):
+        if not lies_in(out, out / name):
             raise RequestError(f"cannot merge into {out}: {name} in it leads out of it; give another --out")
     earlier = read_report(out)
     for run in [*earlier.runs, *earlier.controls]:

@@ -224,3 +224,21 @@ def test_a_program_that_came_with_the_folder_is_not_run_unasked(
     named = [held["model"]] if role == "model" else ["--judge", held["judge"]]
     assert resume(out, *named) == 2  # another network than before, by its digest; but it was named
     assert (tmp_path / "was run").exists()
+
+
+@pytest.mark.parametrize(
+    "held", [{"model": "a\0.py:net"}, {"model": "a\0"}, {"image": ["a\0.png"]}, {"judge": "\ud800.py:net"}]
+)
+def test_a_request_that_names_no_path_is_one_line(
+    held: dict[str, object],
+    study: Path,
+    photos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = shutil.copytree(study, tmp_path / "out")
+    made_by = json.loads((out / "request.json").read_text())
+    (out / "request.json").write_text(json.dumps(made_by | held))
+    assert resume(out) == resume(out, "--image", photos / "sea.png") == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 2 and "--debug" not in told

@@ -25,7 +25,7 @@ from typing import Any
 from torch import nn
 
 from invert.errors import RequestError, unknown
-from invert.files import read_regular
+from invert.files import followed, read_regular
 from invert.foreign import blamed_on, foreign
 from invert.subjects.sources.network import Given, Network, seeded
 from invert.subjects.sources.preprocessing import Preprocessing, channels, input_shape, numbers
@@ -168,5 +168,5 @@ def _line(error: BaseException, file: Path) -> int:
     if isinstance(error, SyntaxError) and error.lineno:
         return error.lineno
     frames = traceback.extract_tb(error.__traceback__)
-    lines = [f.lineno for f in frames if Path(f.filename).resolve() == file.resolve() and f.lineno]
+    lines = [f.lineno for f in frames if followed(f.filename) == followed(file) and f.lineno]
     return lines[-1] if lines else 1
