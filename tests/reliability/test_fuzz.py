@@ -154,7 +154,7 @@ def folders(own_network: str, tmp_path_factory: pytest.TempPathFactory) -> list[
     return [where / "inverted", where / "driven"]
 
 
-@drawn(60, 5_000)
+@drawn(40, 5_000)
 @given(st.data())
 def test_a_report_with_one_thing_wrong(folders: list[Path], data: st.DataObject) -> None:
     folder = data.draw(st.sampled_from(folders))
@@ -164,7 +164,8 @@ def test_a_report_with_one_thing_wrong(folders: list[Path], data: st.DataObject)
     commands: list[tuple[object, ...]] = [("report", folder)] * 6
     commands += [("report", folder, folders[1 - folders.index(folder)], "--out", merged)] * 2
     commands += [("compare", folder, folders[0]), ("compare", folders[0], folder, "--markdown")]
-    commands += [("compare", folder, folders[0], "--json", "--fail-if", "feature_error > 0.1")]
+    judged = ("--json", "--fail-if", "feature_error > 0.1")
+    commands += [("compare", folder, folders[0], *judged, "--out", merged)]
     commands += [("report", folder, "--figure", folder / "figure.svg")]
     try:
         file.write_text(damaged(data, json.loads(whole)), encoding="utf-8")
@@ -184,7 +185,7 @@ def one_run(own_network: str, folders: list[Path]) -> tuple[Path, list[object]]:
     return folder, command
 
 
-@drawn(25, 2_000)
+@drawn(15, 2_000)
 @given(st.data())
 def test_a_record_with_one_thing_wrong(one_run: tuple[Path, list[object]], data: st.DataObject) -> None:
     folder, command = one_run
@@ -200,7 +201,7 @@ def test_a_record_with_one_thing_wrong(one_run: tuple[Path, list[object]], data:
             path.write_bytes(content)
 
 
-@drawn(25, 1_000)
+@drawn(15, 1_000)
 @given(st.data())
 def test_a_folder_with_one_thing_wrong(
     one_run: tuple[Path, list[object]], monkeypatch: pytest.MonkeyPatch, data: st.DataObject

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,9 @@ def render(out: Path, report: Report) -> str:
     )
 
 
+@cache
 def environment() -> Environment:
+    """Made once: a page is drawn after every cell, and its template compiled for the first."""
     environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
