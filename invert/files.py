@@ -39,10 +39,10 @@ def write_whole(path: Path, content: bytes) -> Path:
             os.fsync(file.fileno())
         beside.replace(path)
         _flush_names(path.parent)
-    except OSError as error:
-        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # a name with a null byte is none
+        raise WriteError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
     finally:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             beside.unlink(missing_ok=True)
     return path
 

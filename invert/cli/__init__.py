@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,6 +14,8 @@ from invert.errors import InvertError, RequestError, one_line
 from invert.sweeps.request import SUBCOMMANDS, meant
 
 Command = Callable[[list[str]], int]
+
+NO_SUCH_NAME = (errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,6 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that Python does not complain at its end
         return 1
+    except OSError as error:
+        if debug:
+            raise
+        where = "" if error.filename is None else f"{error.filename}: "
+        tell(f"error: {where}{error.strerror or one_line(error)}")
+        return 2 if error.errno in NO_SUCH_NAME else 1
     except KeyboardInterrupt:
         tell("stopped at once; --resume goes on from what was finished")
         return 130

@@ -65,8 +65,9 @@ class Folder:
             raise RequestError(
                 f"{out} is being written by another run: wait for it, or choose another --out"
             ) from None
-        except OSError as error:
-            raise RequestError(f"cannot write to --out {out}: {error.strerror or error}") from error
+        except (OSError, ValueError) as error:  # a name with a null byte is none
+            reason = getattr(error, "strerror", None) or error
+            raise RequestError(f"cannot write to --out {out}: {reason}") from error
 
     def close(self) -> None:
         self._lock.release()

@@ -140,6 +140,7 @@ ODD_ERRORS = (
 )
 
 
+@pytest.mark.filterwarnings("default::invert.errors.InvertWarning")
 @pytest.mark.parametrize(
     ("error", "place"),
     [("Panic('lost')", place) for place in PLACES]
