@@ -66,6 +66,8 @@ class Result:
         the path. Raises `RequestError` for the ending of another kind of file, `RunError` where it
         cannot be written.
         """
+        if not str(path):
+            raise RequestError("cannot save as '': name a file that ends in .png, or a folder")
         path = Path(path)
         if path.suffix.lower() == ".png":
             return write_whole(path, images.to_png(self.image))

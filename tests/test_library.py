@@ -128,8 +128,9 @@ def test_a_result_is_one_line_and_saves_what_it_knows(subject: invert.Subject, t
     assert "steps" not in told["settings"] and told["settings"]["learning_rate"] == result.prior.learning_rate
     result.save(folder)  # again: what is there is replaced
 
-    with pytest.raises(invert.RequestError, match=r"ends in \.png, or a folder"):
-        result.save(tmp_path / "x.jpg")
+    for name in (tmp_path / "x.jpg", ""):
+        with pytest.raises(invert.RequestError, match=r"ends in \.png, or a folder"):
+            result.save(name)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(invert.InvertError, match="cannot write"):
         result.save(tmp_path / "file" / "all")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -21,6 +22,8 @@ NO_SUCH_NAME = (errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 (done), 1 (failed), 2 (bad request) or 130 (interrupted)."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # where a terminal has no ×, it shows \xd7
+        sys.stdout.reconfigure(errors="backslashreplace")
     end = words.index("--") if "--" in words else len(words)
     debug = "--debug" in words[:end]
     words = [word for word in words[:end] if word != "--debug"] + words[end:]

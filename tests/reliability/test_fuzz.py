@@ -179,7 +179,7 @@ def test_a_report_with_one_thing_wrong(folders: list[Path], data: st.DataObject)
 def one_run(own_network: str, folders: list[Path]) -> tuple[Path, list[object]]:
     """The folder of a single run, and the command that made it."""
     folder = folders[0].parent / "single"
-    words = ["--layer", "fc", "--prior", "none", "--steps", 1, "--device", "cpu", "--quiet"]
+    words = ["--layer", "fc", "--prior", "none", "--steps", 1, "--size", 16, "--device", "cpu", "--quiet"]
     command = [own_network, *words, "--image", folders[0].parent / "photos" / "0.png"]
     assert main([str(word) for word in (*command, "--out", folder)]) == 0
     return folder, command
