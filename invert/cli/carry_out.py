@@ -22,8 +22,8 @@ from invert.foreign import foreign
 from invert.photos import Skipped
 from invert.report import LayerRow
 from invert.sweeps.auto import sweep_of, told
-from invert.sweeps.request import Request
-from invert.sweeps.sweep import PassStarted, Sweep
+from invert.sweeps.restoration import AnyRequest
+from invert.sweeps.sweep import AnySweep, PassStarted
 from invert.sweeps.worker import CellFinished
 from invert.typed_json import to_json
 
@@ -34,7 +34,7 @@ STATUS = {"done": 0, "failed": 1, "interrupted": 130}
 
 
 def carry_out(
-    request: Request,
+    request: AnyRequest,
     out: Path,
     resume: bool,
     quiet: bool,
@@ -83,7 +83,7 @@ def _say(skipped: list[Skipped]) -> None:
         tell(f"skipped {len(skipped) - SAID} more; report.json names them")
 
 
-def _run(sweep: Sweep, out: Path, resume: bool, quiet: bool) -> Path:
+def _run(sweep: AnySweep, out: Path, resume: bool, quiet: bool) -> Path:
     written = out
     for event in show(sweep.run(out, resume), len(sweep.cells), quiet):
         if isinstance(event, PassStarted):
@@ -103,7 +103,7 @@ def _tell_unmatched(rows: list[LayerRow]) -> None:
 
 
 @contextmanager
-def _stopping(sweep: Sweep) -> Iterator[None]:
+def _stopping(sweep: AnySweep) -> Iterator[None]:
     """The first Ctrl-C or SIGTERM lets the step in work finish; the second stops at once."""
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -14,7 +14,7 @@ from invert.errors import plain
 from invert.measures.matched import told
 from invert.progress import Clock, duration
 from invert.sweeps.cells import Cell
-from invert.sweeps.sweep import GroupStarted, Notice, PassStarted, PhotosScored, SweepEvent
+from invert.sweeps.sweep import GroupStarted, Notice, PassStarted, PhotosScored, SweepEvent, Told
 from invert.sweeps.worker import CellFinished, GroupStep
 
 NAME = 120
@@ -62,7 +62,7 @@ def _bar(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
                     completed=done,
                     left=clock.left(done),
                 )
-            elif isinstance(event, Notice):
+            elif isinstance(event, Notice | Told):
                 progress.console.print(f"invert: {event.text}", markup=False, highlight=False)
             else:
                 progress.console.print(finished(event), markup=False, highlight=False, emoji=False)
@@ -83,6 +83,8 @@ def _lines(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
         if isinstance(event, GroupStarted):
             index = event.index
             clock.left(index)
+        elif isinstance(event, Told):
+            tell(event.text)
         elif isinstance(event, PassStarted):
             tell(event.text)
             index, cells, clock = 0, event.cells, Clock(event.cells)

@@ -15,6 +15,7 @@ from invert.files import slug
 from invert.sweeps.growth import check_programs, grown, held_by
 from invert.sweeps.options import Form, option, read
 from invert.sweeps.request import Request
+from invert.sweeps.restoration import Restoration
 
 WHERE = "what comes out"
 
@@ -92,6 +93,8 @@ def parsed(words: Sequence[str]) -> tuple[Request, Output]:
     output = read(Output, said)
     folder = output.named()
     held = held_by(folder) if output.resume and folder is not None else None
+    if isinstance(held, Restoration):
+        raise RequestError(f"{folder} holds restored pictures: invert restore --resume {folder} goes on")
     if held is not None and folder is not None:
         check_programs(held, said, folder)
         return grown(held, said, folder), output

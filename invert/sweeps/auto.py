@@ -17,7 +17,9 @@ from invert.sweeps.cells import Cell
 from invert.sweeps.folder import Folder
 from invert.sweeps.options import AUTO
 from invert.sweeps.request import Request
-from invert.sweeps.sweep import Notice, PassStarted, Sweep, SweepEvent
+from invert.sweeps.restoration import AnyRequest, Restoration
+from invert.sweeps.restoration_sweep import RestorationSweep
+from invert.sweeps.sweep import AnySweep, Notice, PassStarted, Sweep, SweepEvent
 from invert.sweeps.worker import Worker
 
 FIRST = "first"
@@ -59,7 +61,9 @@ class AutoSweep(Sweep):
             yield PassStarted(f"pass 2 of 2: until {each}", len(self.cells), folder.out)
 
 
-def sweep_of(request: Request) -> Sweep:
+def sweep_of(request: AnyRequest) -> AnySweep:
+    if isinstance(request, Restoration):
+        return RestorationSweep(request)
     return AutoSweep(request) if request.until == AUTO else Sweep(request)
 
 
@@ -121,4 +125,4 @@ def left_out(common: Mapping[str, CommonError]) -> Iterable[str]:
 
 def _until(cell: Cell, common: Mapping[str, CommonError]) -> Cell:
     known = common.get(cell.layer or "") if cell.photo is not None else None
-    return replace(cell, request=replace(cell.request, until=known.error if known else None))
+    return replace(cell, request=replace(cell.of_network, until=known.error if known else None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -44,11 +45,57 @@ MORE = 4
 """How many times as many steps the command asks for that goes on with a row."""
 
 
-class Summary:
+class AnySummary(ABC):
     """What `report.json` holds, and the files it names; written anew with every record.
 
     It begins with the records that are in the folder, so that a run which is resumed shows all it has.
     """
+
+    content: Report
+
+    def __init__(self, cells: list[Cell], folder: Folder) -> None:
+        self.cells, self.folder = cells, folder
+        self.records = {
+            cell.id: self.matched(cell, record)
+            for cell in cells
+            if (record := folder.record(cell)) is not None
+        }
+        self._rows: dict[tuple[str, str], LayerRow] = {}
+
+    @abstractmethod
+    def add(self, cell: Cell, record: Record) -> None:
+        """Take a record in, and the row that it completes."""
+
+    def matched(self, cell: Cell, record: Record) -> Record:
+        """A record with what the rest of the study says of it."""
+        return record
+
+    def finish(self) -> None:
+        """Say how it ended, as far as it came."""
+        records = [self.records.get(cell.id) for cell in self.cells]
+        unfinished = any(record is None or record.stopped == "interrupted" for record in records)
+        self.content.status = "interrupted" if unfinished else "failed" if self.failures() else "done"
+        self._write()
+
+    def failures(self) -> dict[str, str]:
+        """What failed, and why: runs by their id, and rows that could not be measured."""
+        rows = {f"{row.layer} {row.prior}": row.error for row in self._rows.values()}
+        failed = {i: record.error for i, record in self.records.items()} | rows
+        return {name: error for name, error in failed.items() if error is not None}
+
+    def _write(self) -> None:
+        keys = dict.fromkeys((cell.layer, cell.prior) for cell in self.cells)
+        self.content.layers = [self._rows[key] for key in keys if key in self._rows]
+        self.content.runs = self._records_of(None)
+        self.folder.write_report(self.content)
+
+    def _records_of(self, control: str | None) -> list[Record]:
+        cells = [cell for cell in self.cells if cell.control == control]
+        return [self.records[cell.id] for cell in cells if cell.id in self.records]
+
+
+class Summary(AnySummary):
+    """Of a study of a network."""
 
     def __init__(
         self,
@@ -63,13 +110,8 @@ class Summary:
         common: Mapping[str, CommonError],
     ) -> None:
         self.request, self.subject, self.judge = request, subject, judge
-        self.pictures, self.cells, self.folder, self.nulls = pictures, cells, folder, nulls
-        self.records = {
-            cell.id: self.matched(cell, record)
-            for cell in cells
-            if (record := folder.record(cell)) is not None
-        }
-        self._rows: dict[tuple[str, str], LayerRow] = {}
+        self.pictures, self.nulls = pictures, nulls
+        super().__init__(cells, folder)
         for photo in pictures:
             folder.write_image(f"images/{photo.id}.png", photo.pixels)
         self.content = Report(
@@ -100,7 +142,6 @@ class Summary:
         self._write()
 
     def add(self, cell: Cell, record: Record) -> None:
-        """Take a record in, and the row that it completes."""
         self.records[cell.id] = record
         if cell.layer is not None and cell.photo:
             self._complete(cell.layer, cell.prior, cell.control)
@@ -115,34 +156,14 @@ class Summary:
         falling = record.stopped != "plateau" and still_falling(self.folder.losses(cell.id))
         return replace(record, match=None if null is None else null.match(error, falling))
 
-    def finish(self) -> None:
-        """Say how it ended, as far as it came."""
-        records = [self.records.get(cell.id) for cell in self.cells]
-        unfinished = any(record is None or record.stopped == "interrupted" for record in records)
-        self.content.status = "interrupted" if unfinished else "failed" if self.failures() else "done"
-        self._write()
-
-    def failures(self) -> dict[str, str]:
-        """What failed, and why: runs by their id, and rows that could not be measured."""
-        rows = {f"{row.layer} {row.prior}": row.error for row in self._rows.values()}
-        failed = {i: record.error for i, record in self.records.items()} | rows
-        return {name: error for name, error in failed.items() if error is not None}
-
     def _write(self) -> None:
-        self.content.runs = self._records_of(None)
         self.content.controls = self._records_of(RANDOM_WEIGHTS)
         for layer, common in self.content.common.items():
             errors = [r.feature_error for r in self.records.values() if r.layer == layer]
             common.largest = max((error for error in errors if error is not None), default=None)
         begun = (cell.layer for cell in self.cells if cell.photo and cell.id in self.records)
         self.content.nulls = self.nulls.described(dict.fromkeys(layer for layer in begun if layer))
-        keys = dict.fromkeys((cell.layer, cell.prior) for cell in self.cells)
-        self.content.layers = [self._rows[key] for key in keys if key in self._rows]
-        self.folder.write_report(self.content)
-
-    def _records_of(self, control: str | None) -> list[Record]:
-        cells = [cell for cell in self.cells if cell.control == control]
-        return [self.records[cell.id] for cell in cells if cell.id in self.records]
+        super()._write()
 
     def _complete(self, layer: str, prior: str, control: str | None) -> None:
         """Measure a row once all its runs are there, or the controls of a row that is measured."""
@@ -223,7 +244,7 @@ class Summary:
         row.match = self._row_match(row, done)
         if row.match is not None and not row.match.enough:
             row.match.command = self._going_on(row, done)
-        row.measures, row.spread = _mean_over_runs(done)
+        row.measures, row.spread = mean_over_runs(done)
         if evidence is None:
             return
         measures, spread = measure_row(evidence)
@@ -239,7 +260,7 @@ class Summary:
 
     def _photo_row(self, row: LayerRow, evidence: RowEvidence, records: list[Record]) -> PhotoRow:
         """One photo's part of a row that is measured."""
-        measures = _mean_over_runs(records)[0] | measure_row(evidence)[0]
+        measures = mean_over_runs(records)[0] | measure_row(evidence)[0]
         tiles = kept_map(evidence) if row.seeds > 1 else None
         match = self._row_match(row, records)
         reading = self._reading(row, measures, 1, match)
@@ -277,7 +298,7 @@ def _of(photo: Photo, records: list[Record]) -> list[Record]:
     return [record for record in records if record.image == photo.id]
 
 
-def _mean_over_runs(records: list[Record]) -> tuple[Numbers, Numbers]:
+def mean_over_runs(records: list[Record]) -> tuple[Numbers, Numbers]:
     means: Numbers = {}
     spreads: Numbers = {}
     for name in {name: None for record in records for name in record.measures}:
