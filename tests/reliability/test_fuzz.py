@@ -139,7 +139,8 @@ def damaged(data: st.DataObject, value: Any) -> str:
 
 @pytest.fixture(scope="module")
 def folders(own_network: str, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Real reports: inversions of two photos with controls, and classes and units beside photos."""
+    """Real reports: inversions of two photos with controls, classes and units beside photos, and pictures
+    restored."""
     where = tmp_path_factory.mktemp("real")
     (where / "photos").mkdir()
     for n in range(2):
@@ -149,20 +150,22 @@ def folders(own_network: str, tmp_path_factory: pytest.TempPathFactory) -> list[
     driven = ("--class", "cat", "--unit", "conv:1", "--photos", where / "photos", "--judge", own_network)
     for name, words in (("inverted", inversion), ("driven", driven)):
         assert main([str(word) for word in (own_network, *words, *more, "--out", where / name)]) == 0
+    restored = ("restore", "denoise", where / "photos" / "0.png", "--simulate", "--sigma", 25, *more)
+    assert main([str(word) for word in (*restored, "--out", where / "restored")]) == 0
     # What is imported at its first use is so now, and counts against no example.
     assert main(["report", str(where / "inverted"), "--figure", str(where / "figure.svg")]) == 0
-    return [where / "inverted", where / "driven"]
+    return [where / "inverted", where / "driven", where / "restored"]
 
 
 @drawn(40, 5_000)
 @given(st.data())
 def test_a_report_with_one_thing_wrong(folders: list[Path], data: st.DataObject) -> None:
-    folder = data.draw(st.sampled_from(folders))
+    folder, other = data.draw(st.permutations(folders))[:2]
     file, merged = folder / "report.json", folder.parent / "merged"
     whole = file.read_bytes()
     shutil.rmtree(merged, ignore_errors=True)
     commands: list[tuple[object, ...]] = [("report", folder)] * 6
-    commands += [("report", folder, folders[1 - folders.index(folder)], "--out", merged)] * 2
+    commands += [("report", folder, other, "--out", merged)] * 2
     commands += [("compare", folder, folders[0]), ("compare", folders[0], folder, "--markdown")]
     judged = ("--json", "--fail-if", "feature_error > 0.1")
     commands += [("compare", folder, folders[0], *judged, "--out", merged)]
