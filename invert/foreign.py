@@ -27,6 +27,11 @@ def model_file(model: str) -> tuple[str, str] | None:
     return match and (match[1], match[2] or "")
 
 
+def is_end(error: BaseException) -> bool:
+    """Whether it is no failure but the end: Ctrl-C itself, or a generator that is closed."""
+    return type(error) in (KeyboardInterrupt, GeneratorExit)
+
+
 class blamed_on:
     """Within, what other people's code raises becomes one line that begins with `who`.
 
