@@ -7,6 +7,7 @@ into docs/report.schema.json.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -219,6 +220,22 @@ class NullErrors(Fields):
     enough: Annotated[float | None, Says("The largest error that is matched well enough to be read.")] = None
 
 
+ENOUGH_DB = 10.0
+"""How far below the median error of unlike pictures an error has to be: a tenth of it.
+
+On SqueezeNet the photo without its colours, at half its contrast, or moved by 4 pixels is not as near
+as that at any layer (docs/measures.md): a picture that is must show those things right.
+"""
+ENOUGH_PERCENT = 5.0
+"""And the percentile that it may have at most among them."""
+
+
+def no_more_than_enough(snr_db: float, digits: int) -> float:
+    """Decibels rounded to so many digits, but not to `ENOUGH_DB` from below: they are not enough."""
+    rounded = round(snr_db, digits) + 0.0  # no negative zero
+    return rounded if rounded < ENOUGH_DB or snr_db >= ENOUGH_DB else rounded - 10.0**-digits
+
+
 @dataclass(kw_only=True, eq=False)
 class Match(Fields):
     """How small a feature error is for its layer."""
@@ -234,6 +251,17 @@ class Match(Fields):
     of: Annotated[str, Says("Of what the pictures are.", enum=["photos", "crops"])] = "photos"
     pairs: Annotated[int, Says("How many pairs of them, one error each.", minimum=0)] = 0
 
+    @property
+    def decibels(self) -> str:
+        return f"{no_more_than_enough(self.snr_db, 0):.0f} dB".replace("-", "−")
+
+    @property
+    def in_short(self) -> str:
+        """The decibels; with the percentile, where it is what they do not tell."""
+        if self.enough or self.snr_db < ENOUGH_DB:
+            return self.decibels
+        return f"{self.decibels}, as near as {math.ceil(self.percentile)} % of pairs"
+
 
 @dataclass(kw_only=True, eq=False)
 class RowMatch(Match):
@@ -243,6 +271,16 @@ class RowMatch(Match):
     runs: Annotated[int, Says("How many runs have a match.", minimum=0)] = 0
     matched: Annotated[int, Says("How many of them are matched by themselves.", minimum=0)] = 0
     command: Annotated[str | None, Says("Where it is not enough: the command that goes on.")] = None
+
+
+@dataclass(kw_only=True, eq=False)
+class Posed(Fields):
+    """An objective that was asked for by name, with `--objective`."""
+
+    always: ClassVar[str] = "name settings"
+
+    name: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -301,6 +339,7 @@ class Record(Fields):
     measures: Numbers = field(default_factory=dict)
     top5: Top5 = None
     photos: ScoredPhotos | None = None
+    posed: Posed | None = None
     command: str = ""
     sha256: Annotated[Digest | None, Says("Of the file of the picture.")] = None
     files: RecordFiles = field(default_factory=RecordFiles)
@@ -389,6 +428,7 @@ class LayerRow(Fields):
         bool, Says("Whether the prior prefers no image to another, and so makes nothing up.")
     ] = False
     controls: dict[str, Numbers] = field(default_factory=dict)
+    posed: Annotated[Posed | None, Says("Of a row that is no layer's: its objective.")] = None
     source: Annotated[str | None, Says("In a merged report: the name of the source.")] = None
 
 
@@ -407,6 +447,9 @@ class Origin(Fields):
     request: Annotated[dict[str, Any], Says("What was asked, option by option.")] = field(
         default_factory=dict
     )
+    headline: Annotated[
+        str | None, Says("Of restorations: the measure by which they are compared, where the truth is known.")
+    ] = None
     subject: Annotated[ReportedSubject | None, Says("The network; null for a restoration.")] = field(
         default_factory=ReportedSubject
     )

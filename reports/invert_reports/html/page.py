@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,17 @@ from invert_reports.files import PAGE
 from invert_reports.html import charts
 from invert_reports.html.payload import payload
 from invert_reports.html.pictures import Album
+from invert_reports.html.restoration import RestoredView
 from invert_reports.html.view import View
 from invert_reports.study import studies
 
 HERE = Path(__file__).parent
 SCRIPT = ("page", "theme", "grid", "closer", "stage", "details", "curve", "copying", "tables")
 """The files of the page's script, in the order in which they run as one."""
+
+
+DUEL = ("page", "theme", "copying", "duel")
+"""Those of the page of restored pictures."""
 
 
 def write_page(out: Path) -> Path:
@@ -37,9 +43,10 @@ def write_page(out: Path) -> Path:
 
 def render(out: Path, report: Report) -> str:
     """The page of a report whose files lie in `out`, as HTML."""
+    if report.headline is not None:
+        return _restored(out, report)
     view = View(report, studies(report), Album(out))
-    style = (HERE / "style.css").read_text(encoding="utf-8")
-    script = "\n".join((HERE / "script" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPT)
+    style, script = _inlined(SCRIPT)
     return (
         environment()
         .get_template("template.html")
@@ -53,6 +60,23 @@ def render(out: Path, report: Report) -> str:
             data=_embedded(payload(out, view)),
         )
     )
+
+
+def _restored(out: Path, report: Report) -> str:
+    style, script = _inlined(DUEL)
+    template = environment().get_template("restoration.html")
+    return template.render(
+        view=RestoredView(report, out),
+        style=Markup(style),
+        script=Markup(script),
+        policy=policy(style, script),
+    )
+
+
+def _inlined(names: Sequence[str]) -> tuple[str, str]:
+    """The style, and those files of the script as one."""
+    style = (HERE / "style.css").read_text(encoding="utf-8")
+    return style, "\n".join((HERE / "script" / f"{name}.js").read_text(encoding="utf-8") for name in names)
 
 
 @cache
