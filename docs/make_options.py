@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from invert.cli.study import Output
 from invert.sweeps.options import Option, asked
+from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
 
 HEAD = """\
@@ -28,7 +29,7 @@ def line(option: Option) -> str:
 
 def page() -> str:
     groups: dict[str, list[str]] = {}
-    for cls in (Request, Output):
+    for cls in (Request, Placement, Output):
         for _, how in asked(cls):
             groups.setdefault(how.group, []).extend(map(line, how.options))
     parts = [HEAD]

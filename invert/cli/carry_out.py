@@ -22,8 +22,9 @@ from invert.foreign import foreign
 from invert.photos import Skipped
 from invert.report import LayerRow
 from invert.sweeps.auto import sweep_of, told
+from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
-from invert.sweeps.sweep import PassStarted, Sweep
+from invert.sweeps.sweep import HERE, PassStarted, Sweep
 from invert.sweeps.worker import CellFinished
 from invert.typed_json import to_json
 
@@ -42,13 +43,14 @@ def carry_out(
     open_page: bool = False,
     figure: Path | None = None,
     again: str | None = None,
+    where: Placement = HERE,
 ) -> int:
     """Run a request into `out`, drawing the page as cells finish, and say where it is.
 
     `again` is the option with which the same command goes on after an interruption.
     """
     with foreign():
-        sweep = sweep_of(request)
+        sweep = sweep_of(request, where)
         _say(sweep.skipped)
         with _stopping(sweep):
             page = _run(sweep, out, resume, quiet)

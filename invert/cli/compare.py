@@ -9,6 +9,7 @@ from invert.cli.arguments import Parser, add_options, parser
 from invert.cli.study import Output
 from invert.errors import RequestError
 from invert.sweeps.options import AUTO, NAMES
+from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
 
 ASKED = ("image", "prior", "settings", "steps", "seeds", "until", "patience", "device", "precision")
@@ -38,6 +39,7 @@ def _parser() -> Parser:
                    help='such as "layer fc6 kept.luminance < -0.05"; status 1 where the whole 95 %% interval '
                    "of the change is beyond it, or cannot be told; may be given several times")  # fmt: skip
     add_options(p, Request, ASKED)
+    add_options(p, Placement)
     add_options(p, Output, ("out", "quiet"))
     p.add_argument("--resume", action="store_true", help="go on with what --out lacks")
     p.add_argument("--json", action="store_true", help="the comparison on standard output")

@@ -21,6 +21,7 @@ from invert.files import write_json
 from invert.report import read_report
 from invert.sweeps.compare import Change, Comparison, compare
 from invert.sweeps.options import read
+from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
 from invert.sweeps.sides import Side
 from invert.sweeps.threshold import Judgement, Threshold, judge
@@ -49,7 +50,8 @@ def comparison(options: argparse.Namespace, command: str) -> int:
     for folder, request in list(_sides(options, output, pairs, bool(thresholds))):
         if request is not None:
             with redirect_stdout(sys.stderr):
-                status = carry_out(request, folder, bool(output.resume), output.quiet, again="--resume")
+                resume, where = bool(output.resume), read(Placement, vars(options))
+                status = carry_out(request, folder, resume, output.quiet, again="--resume", where=where)
             if status:
                 return status
         folders.append(folder)

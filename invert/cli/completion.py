@@ -13,6 +13,7 @@ from invert.cli.arguments import parser
 from invert.cli.study import Output
 from invert.errors import unknown
 from invert.sweeps.options import asked
+from invert.sweeps.placement import Placement
 from invert.sweeps.request import SUBCOMMANDS, Request
 
 STUDY = ""
@@ -50,7 +51,7 @@ def completion(words: list[str]) -> int:
 def options() -> dict[str, Completed]:
     """What completes the options of the main job, and of the others where they have the same."""
     found = {"--help": Completed("what can be asked for"), "--version": Completed("the version")}
-    for cls in (Request, Output):
+    for cls in (Request, Placement, Output):
         for _, how in asked(cls):
             for one in how.options:
                 if one.name.startswith("--"):

@@ -16,8 +16,9 @@ from invert.report import CommonError, Record
 from invert.sweeps.cells import Cell
 from invert.sweeps.folder import Folder
 from invert.sweeps.options import AUTO
+from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
-from invert.sweeps.sweep import Notice, PassStarted, Sweep, SweepEvent
+from invert.sweeps.sweep import HERE, Notice, PassStarted, Sweep, SweepEvent
 from invert.sweeps.worker import Worker
 
 FIRST = "first"
@@ -32,10 +33,10 @@ NOTHING = 1e-9
 class AutoSweep(Sweep):
     """A sweep in two passes; each of its cells then holds a number, and so can be asked for alone."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, where: Placement = HERE) -> None:
         worker = Worker()
-        super().__init__(request, worker)
-        self.first = Sweep(first_of(request), worker) if request.layer else None
+        super().__init__(request, worker, where)
+        self.first = Sweep(first_of(request), worker, where) if request.layer else None
 
     def interrupt(self) -> None:
         super().interrupt()
@@ -59,8 +60,8 @@ class AutoSweep(Sweep):
             yield PassStarted(f"pass 2 of 2: until {each}", len(self.cells), folder.out)
 
 
-def sweep_of(request: Request) -> Sweep:
-    return AutoSweep(request) if request.until == AUTO else Sweep(request)
+def sweep_of(request: Request, where: Placement = HERE) -> Sweep:
+    return AutoSweep(request, where) if request.until == AUTO else Sweep(request, where=where)
 
 
 def first_of(request: Request) -> Request:

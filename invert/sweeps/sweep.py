@@ -6,8 +6,9 @@ It prints nothing: it yields what happened, and the command line shows it and dr
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Iterator
+import warnings
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -15,20 +16,20 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from invert.engine.devices import choose_device, choose_precision
-from invert.errors import RequestError, one_line
+from invert.errors import InvertWarning, RequestError, one_line
 from invert.files import WriteError, json_bytes, read_regular
 from invert.pictures import BYTE_LIMIT
 from invert.report import CommonError, Record
 from invert.subjects import Subject
 from invert.sweeps.cells import Cell, choose_photos, groups, objective_of, plan
-from invert.sweeps.executors import Executor, InTurn
+from invert.sweeps.executors import Executor, executor_for
 from invert.sweeps.folder import Folder
 from invert.sweeps.growth import PHOTOS, differences
+from invert.sweeps.machine import fixed_threads, threads
 from invert.sweeps.nulls import Nulls
 from invert.sweeps.photo_scores import PhotoScores
+from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
 from invert.sweeps.summary import Summary
 from invert.sweeps.worker import (
@@ -38,13 +39,20 @@ from invert.sweeps.worker import (
     Ended,
     File,
     GroupStep,
+    Joined,
+    Lost,
     Task,
+    Warned,
     Worker,
     record_of,
+    steps_of,
 )
 
 TOGETHER = {"cuda": 8}
 """How many seeds are solved together; on a CPU one at a time is as fast, and shows more sooner."""
+MOST_LOST = 3
+"""Workers that may be lost with the same cells before these have failed."""
+HERE = Placement(jobs=1)
 
 
 @dataclass(frozen=True)
@@ -86,14 +94,15 @@ class Sweep:
     """The cells of a request, run into a folder.
 
     Making it loads the network and the photos and checks every name, so that a request that
-    cannot be met raises `RequestError` before anything is written.
+    cannot be met raises `RequestError` before anything is written. `where` decides who works on them,
+    never what comes of it; a `worker` brings what it has loaded.
     """
 
-    def __init__(self, request: Request, worker: Worker | None = None) -> None:
-        self.request = request
+    def __init__(self, request: Request, worker: Worker | None = None, where: Placement = HERE) -> None:
+        self.request, self.where = request, where
         device = choose_device(request.device)
         choose_precision(request.precision, device)
-        worker = worker or Worker()
+        self._worker = worker = worker or Worker()
         self.subject, self.judge = worker.subject(request), worker.judge(request)
         self._untrained = partial(worker.subject, replace(request, weights="random"))
         self.photos, self.skipped = choose_photos(request, partial(worker.photo, self.subject))
@@ -102,16 +111,24 @@ class Sweep:
         self.together = TOGETHER.get(device.type, 1)
         self.common: dict[str, CommonError] = {}
         self.interrupted = False
-        self._executor: Executor = InTurn(worker)
+        self._executor: Executor | None = None
+        self._lost: Counter[str] = Counter()
 
     def interrupt(self) -> None:
         """Stop after the step in work, keeping its best; the cells to come are left for `--resume`."""
         self.interrupted = True
-        self._executor.interrupt()
+        if self._executor is not None:
+            self._executor.interrupt()
 
     def run(self, out: Path, resume: bool = False) -> Iterator[SweepEvent]:
-        """Run what is missing in `out`, yielding what happens; `report.json` follows every cell."""
-        folder = Folder(out)
+        """Run what is missing in `out`, yielding what happens; `report.json` follows the cells.
+
+        While it runs, torch computes with the threads that a cell has on this machine.
+        """
+        with fixed_threads():
+            yield from self._run(Folder(out), resume)
+
+    def _run(self, folder: Folder, resume: bool) -> Iterator[SweepEvent]:
         try:
             self._check_made_by_this(folder, resume)
             folder.tidy()
@@ -153,7 +170,10 @@ class Sweep:
                     return
                 yield PhotosScored(done, len(self.scores.paths))
         waiting = deque(groups(self.cells, self.together))
-        for event in self._executor.run(lambda: self._next_task(folder, waiting)):
+        executor = self._executor = self._hired(waiting)
+        if self.interrupted:
+            executor.interrupt()
+        for event in executor.run(lambda: self._next_task(folder, waiting)):
             if isinstance(event, Begun):
                 yield GroupStarted(event.task.missing, sum(map(self._is_finished, self.cells)))
             elif isinstance(event, File):
@@ -173,17 +193,44 @@ class Sweep:
                     waiting.extendleft((cells[half:], cells[:half]))
                 elif all(map(self._is_finished, cells)):
                     folder.drop_checkpoint(cells[0].id)
+            elif isinstance(event, Lost):
+                yield self._lost_with(event, folder, waiting)
+            elif isinstance(event, Joined):
+                yield Notice(event.text)
+            elif isinstance(event, Warned):
+                warnings.warn(event.text, InvertWarning, stacklevel=2)
             else:
                 yield event
+
+    def _hired(self, waiting: Iterable[list[Cell]]) -> Executor:
+        """Who works on what is still to do."""
+        to_do = [cells for cells in waiting if not all(map(self._is_finished, cells))]
+        steps = sum(steps_of(cells[0]) for cells in to_do)
+        return executor_for(self.where, self._worker, self.subject, len(to_do), steps)
+
+    def _lost_with(self, lost: Lost, folder: Folder, waiting: deque[list[Cell]]) -> Notice:
+        """The cells of a worker that is no more are done again, but not for ever."""
+        cells = lost.task.cells
+        self._lost[cells[0].id] += 1
+        if self._lost[cells[0].id] < MOST_LOST:
+            waiting.appendleft(cells)
+            return Notice(f"a worker {lost.reason}: {cells[0].id} is done again")
+        for cell in cells:
+            if not self._is_finished(cell):
+                reason = f"with this cell {MOST_LOST} workers were lost, the last one {lost.reason}"
+                record = record_of(cell, None, error=reason)
+                folder.write_record(record)
+                self.summary.add(cell, record)
+        return Notice(f"{cells[0].id} failed: {MOST_LOST} workers were lost with it")
 
     def _other_threads(self) -> Iterator[Notice]:
         """On a CPU the number of threads decides the last bits of a sum, and with them the picture."""
         known = {record.threads for record in self.summary.records.values()}
-        before = known - {None, torch.get_num_threads()}
+        before = known - {None, threads()}
         if before and self.subject.device.type == "cpu" and not all(map(self._is_finished, self.cells)):
             yield Notice(
                 f"what is finished was computed with {' or '.join(map(str, before))} threads, what "
-                f"is to come with {torch.get_num_threads()}: the same cell may come to other bits "
+                f"is to come with {threads()}: the same cell may come to other bits "
                 f"(OMP_NUM_THREADS makes them the same)"
             )
 

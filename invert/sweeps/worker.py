@@ -99,13 +99,39 @@ class Ended:
     too_large: bool
 
 
-WorkerEvent = Begun | GroupStep | File | Checkpoint | CellFinished | Ended
+@dataclass(frozen=True)
+class Lost:
+    """A worker ended before its task did; the reason in words."""
+
+    task: Task
+    reason: str
+
+
+@dataclass(frozen=True)
+class Warned:
+    """An `InvertWarning` came up where a task was worked on."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A worker elsewhere has come, or is waited for, in words."""
+
+    text: str
+
+
+WorkerEvent = Begun | GroupStep | File | Checkpoint | CellFinished | Ended | Lost | Warned | Joined
 
 
 class Worker:
-    """Computes cells, one task at a time. What one cell has loaded is there for the next."""
+    """Computes cells, one task at a time. What one cell has loaded is there for the next.
 
-    def __init__(self) -> None:
+    `find` says where a file lies here that a request names, or gives the name back.
+    """
+
+    def __init__(self, find: Callable[[str], str] = str) -> None:
+        self._find = find
         self._subjects: dict[tuple[Any, ...], Subject] = {}
         self._photos: dict[tuple[Subject, str], Tensor] = {}
         self._interrupted = False
@@ -215,13 +241,15 @@ class Worker:
     def photo(self, subject: Subject, path: str) -> Tensor:
         """A photo as a network sees it, `(1, C, H, W)` in [0, 1]."""
         if (subject, path) not in self._photos:
-            self._photos[subject, path] = subject.image(path)
+            self._photos[subject, path] = subject.image(self._find(path))
         return self._photos[subject, path]
 
     def _load(self, model: str, weights: str | None, device: str, **rest: Any) -> Subject:
         key = (model, weights, device, *rest.items())
         if key not in self._subjects:
-            self._subjects[key] = load(model, weights, **rest).to(choose_device(device))
+            rest |= {name: self._find(rest[name]) for name in ("labels",) if rest.get(name)}
+            found = load(self._find(model), weights and self._find(weights), **rest)
+            self._subjects[key] = found.to(choose_device(device))
         return self._subjects[key]
 
 
