@@ -67,7 +67,7 @@ def published_steps(options: argparse.Namespace, prior: str) -> Iterator[None]:
 def own_steps(options: argparse.Namespace, prior: str, precision: str) -> Iterator[None]:
     """The loop of `invert.run` itself."""
     import invert
-    from invert.engine.optimise import Step
+    from invert.engine.optimisation import Step
     from invert.engine.problem import Problem
 
     subject, layer, photo = scene(options)

@@ -48,7 +48,7 @@ class Mutant:
 
 
 MUTANTS = (
-    Mutant("schedule", "invert/engine/optimise.py",
+    Mutant("schedule", "invert/engine/optimisation.py",
            "rate = self.rate(self.step / self.steps)", "rate = self.rate(0.5)"),
     Mutant("another-photo", "invert/measures/evidence.py", ".roll(1, 0)", ".roll(0, 0)"),
     Mutant("tiles", "invert/measures/decomposition.py",
@@ -61,7 +61,7 @@ MUTANTS = (
     Mutant("patience", "invert/engine/stopping.py",
            "self.level - self.fall * self.level.abs().nan_to_num(posinf=0)", "self.level"),
     Mutant("identity-judged", "invert/measures/identity.py", "if row.judge is not None:", "if False:"),
-    Mutant("evidence-of-class-0", "invert/sweeps/worker.py",
+    Mutant("attribution-of-class-0", "invert/sweeps/worker.py",
            "class_index = subject.top(photo, 1)[0][0][0]", "class_index = 0"),
     Mutant("notebook-html", "invert/api.py", "{escape(self._in_words())}", "{self._in_words()}"),
     Mutant("last-for-best", "invert/api.py",

@@ -26,7 +26,7 @@ import torch
 from published import PublishedLoop
 
 import invert
-from invert.engine.optimise import Step
+from invert.engine.optimisation import Step
 from invert.engine.problem import Problem
 from invert.photos import default_photo, expand
 from invert.settings import parse_assignments

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from invert import images
 from invert.engine.drawn import check_drawn
-from invert.engine.optimise import Event, Optimisation, Precision, Stopped
+from invert.engine.optimisation import Event, Optimisation, Precision, Stopped
 from invert.engine.problem import Problem
 from invert.engine.views import RandomViews
 from invert.errors import RequestError, RunError

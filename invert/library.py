@@ -1,7 +1,7 @@
 """What `import invert` shows (docs/api.md), brought together: importing it imports torch."""
 
 from invert.api import Result, restore, run
-from invert.engine.optimise import Optimisation, optimise
+from invert.engine.optimisation import Optimisation, optimise
 from invert.errors import InvertError, RequestError, RunError
 from invert.measures import Measure, RowMeasure
 from invert.objectives import (

@@ -10,7 +10,7 @@ from contextlib import suppress
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from invert.engine.optimise import Event, Started, Step
+from invert.engine.optimisation import Event, Started, Step
 from invert.errors import plain
 
 EVERY = 10.0

@@ -168,8 +168,8 @@ class Snapshot(Fields):
 
 
 @dataclass(kw_only=True, eq=False)
-class EvidenceFiles(Fields):
-    """Where the evidence for the photo's class lies; the files are missing where there is none."""
+class AttributionFiles(Fields):
+    """Where a layer finds the photo's class; the files are missing where it finds it nowhere."""
 
     original: File | None = None
     inversion: File | None = None
@@ -185,7 +185,7 @@ class RecordFiles(Fields):
     trace: File | None = None
     record: File | None = None
     snapshots: list[Snapshot] = field(default_factory=list)
-    evidence: EvidenceFiles | None = None
+    evidence: AttributionFiles | None = None
 
 
 @dataclass(kw_only=True, eq=False)

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from invert.engine.optimise import Optimisation, Step, Stopped
+from invert.engine.optimisation import Optimisation, Step, Stopped
 from invert.measures import Evidence, Measure, RowEvidence, RowMeasure
 from invert.objectives import FeatureMatch
 from invert.protocols import (

@@ -19,7 +19,7 @@ import invert
 from invert import registry
 from invert.engine import capture, redirect
 from invert.engine.capture import EAGER, READS, Capture
-from invert.engine.optimise import Optimisation, Step
+from invert.engine.optimisation import Optimisation, Step
 from invert.engine.problem import Problem
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 import invert
 from invert import progress
-from invert.engine.optimise import Event, Started, Step
+from invert.engine.optimisation import Event, Started, Step
 from invert.images import to_png
 from invert.photos import default_photo
 from invert.progress import Clock

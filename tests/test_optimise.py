@@ -13,7 +13,7 @@ from invert import registry
 from invert.engine import stopwatch
 from invert.engine.capture import HostReads
 from invert.engine.keeping import KEEPERS
-from invert.engine.optimise import Optimisation, Started, Step, Stopped, optimise
+from invert.engine.optimisation import Optimisation, Started, Step, Stopped, optimise
 from invert.engine.stopping import Plateau, Until
 from invert.protocols import Canvas, Criterion, Now, Rngs, Stop
 from invert.settings import make_stop

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import invert
 from invert import images
-from invert.engine.optimise import Optimisation, Step, Stopped
+from invert.engine.optimisation import Optimisation, Step, Stopped
 from invert.photos import default_photo
 from invert.protocols import Canvas, Criterion, Now, Rngs, Stop
 from invert.testing import check_stop

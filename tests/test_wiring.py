@@ -24,7 +24,7 @@ from invert.measures.class_kept import ClassDivergence
 from invert.measures.decomposition import kept_map
 from invert.measures.identity import IdentityKept
 from invert.photos import default_photo
-from invert.subjects.attribution import evidence_map, overlay
+from invert.subjects.attribution import attribution_map, overlay
 from invert.testing import tiny_subject
 
 RED_OR_BLUE = """
@@ -244,14 +244,14 @@ def test_the_target_score_is_the_logit_and_not_the_loss() -> None:
 # What is shown
 
 
-def test_the_evidence_is_for_the_photo_s_class(study: Path, report: Report) -> None:
+def test_the_attribution_is_of_the_photo_s_class(study: Path, report: Report) -> None:
     """Both photos are bluer than they are red, which is the network's second class."""
     subject = invert.load(f"{study / 'network.py'}:net")
     (run, *_) = report["runs"]
     photo = next(image for image in report["images"] if image["id"] == run["image"])
     assert photo["top5"][0]["index"] == 1
     pixels = shown(study / "out" / photo["file"])
-    first, second = (evidence_map(subject, "0", pixels, index) for index in range(2))
+    first, second = (attribution_map(subject, "0", pixels, index) for index in range(2))
     assert first is not None and second is not None
     written = shown(study / "out" / run["files"]["evidence"]["original"])
     assert float((written - overlay(pixels, second)).abs().max()) < 0.01

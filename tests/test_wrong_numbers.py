@@ -16,7 +16,7 @@ from invert.api import evidence_of
 from invert.engine.problem import Problem
 from invert.measures import Evidence, measure_run
 from invert.photos import default_photo
-from invert.subjects.attribution import evidence_map
+from invert.subjects.attribution import attribution_map
 from invert.sweeps.growth import differences
 from invert.sweeps.request import Request
 from invert.testing import tiny_subject
@@ -139,11 +139,11 @@ def test_of_real_networks_too(model: str, layer: str, channels: int) -> None:
         invert.Channel(layer, channels).bind(subject)
 
 
-def test_no_evidence_map_of_a_layer_whose_first_axis_is_no_channel() -> None:
+def test_no_attribution_map_of_a_layer_whose_first_axis_is_no_channel() -> None:
     subject = channels_last()
     image = subject.image(default_photo())
-    assert evidence_map(subject, "patches", image, 0) is not None
-    assert evidence_map(subject, "norm", image, 0) is None
+    assert attribution_map(subject, "patches", image, 0) is not None
+    assert attribution_map(subject, "norm", image, 0) is None
 
 
 def test_an_embedding_has_no_classes() -> None:

@@ -6,7 +6,7 @@ from typing import cast
 
 import torch
 
-from invert.engine.optimise import Precision
+from invert.engine.optimisation import Precision
 from invert.errors import RequestError
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from invert.engine.devices import choose_precision
 from invert.engine.drawn import check_drawn
-from invert.engine.optimise import Optimisation, Value
+from invert.engine.optimisation import Optimisation, Value
 from invert.engine.redirect import redirect_dead_relus
 from invert.engine.stopping import Floor, Plateau, Until
 from invert.engine.views import RandomViews, Viewer, views_for

@@ -1,4 +1,4 @@
-"""Where in the picture a layer's evidence for a class lies: Grad-CAM, by captum."""
+"""Where in the picture a layer finds a class: Grad-CAM, by captum."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor
 from invert.subjects import Layer, Subject
 
 
-def evidence_map(subject: Subject, layer: str, image: Tensor, class_index: int) -> Tensor | None:
+def attribution_map(subject: Subject, layer: str, image: Tensor, class_index: int) -> Tensor | None:
     """Layer Grad-CAM of a class's logit for one image `(1, C, H, W)`: `(H, W)` in [0, 1].
 
     For a layer without places, such as a fully connected one, the map is that of the deepest
-    layer before it that has some. None where there is no such layer, or no evidence for the class.
+    layer before it that has some. None where there is no such layer, or it finds the class nowhere.
     Selvaraju et al., ICCV 2017, https://captum.ai/api/layer.html
     """
     place = _placed(subject, subject.layer(layer))
@@ -33,11 +33,11 @@ def evidence_map(subject: Subject, layer: str, image: Tensor, class_index: int) 
     return smooth / smooth.max()
 
 
-def overlay(image: Tensor, evidence: Tensor) -> Tensor:
-    """The evidence `(H, W)` in colour over the image `(1, C, H, W)` in grey: `(1, 3, H, W)` in [0, 1]."""
+def overlay(image: Tensor, attribution: Tensor) -> Tensor:
+    """A map `(H, W)` in colour over the image `(1, C, H, W)` in grey: `(1, 3, H, W)` in [0, 1]."""
     grey = image.mean(1, keepdim=True).expand(-1, 3, -1, -1).cpu()
-    colours = torch.from_numpy(colormaps["inferno"](evidence.cpu().numpy())[..., :3]).float()
-    weight = 0.25 + 0.5 * evidence.cpu()
+    colours = torch.from_numpy(colormaps["inferno"](attribution.cpu().numpy())[..., :3]).float()
+    weight = 0.25 + 0.5 * attribution.cpu()
     return ((1 - weight) * grey + weight * colours.movedim(-1, 0)[None]).clamp(0, 1)
 
 

@@ -19,14 +19,14 @@ from torch import Tensor
 from invert import images
 from invert.api import Result, result
 from invert.engine.devices import choose_device
-from invert.engine.optimise import Optimisation, Step, Stopped
+from invert.engine.optimisation import Optimisation, Step, Stopped
 from invert.engine.problem import Problem
 from invert.errors import RequestError, one_line
 from invert.files import json_bytes, slug
-from invert.report import EvidenceFiles, Record, RecordFiles, Snapshot, TopClass
+from invert.report import AttributionFiles, Record, RecordFiles, Snapshot, TopClass
 from invert.settings import as_json
 from invert.subjects import Subject, load
-from invert.subjects.attribution import evidence_map, overlay
+from invert.subjects.attribution import attribution_map, overlay
 from invert.sweeps.cells import Cell, objective_of, photo_path, prior_of, stops_of
 from invert.sweeps.describe import top5
 from invert.sweeps.request import Request
@@ -262,7 +262,7 @@ def _conclude(
         files = {f"runs/{cell.id}/image.png": images.to_png(came_back.image)}
         files[f"runs/{cell.id}/trace.json"] = _trace(came_back.loss, came_back.penalty)
         if photo is not None:
-            files |= _evidence_files(cell, subject, photo, came_back.image)
+            files |= _attribution_files(cell, subject, photo, came_back.image)
         picture = sha256(files[f"runs/{cell.id}/image.png"]).hexdigest()
         record = replace(record_of(cell, came_back, top5(subject, came_back.image)), sha256=picture)
     except torch.OutOfMemoryError:
@@ -274,17 +274,17 @@ def _conclude(
     yield CellFinished(cell, record)
 
 
-def _evidence_files(cell: Cell, subject: Subject, photo: Tensor, image: Tensor) -> dict[str, bytes]:
-    """Where the layer's evidence for the photo's class lies, in the photo and in the inversion."""
+def _attribution_files(cell: Cell, subject: Subject, photo: Tensor, image: Tensor) -> dict[str, bytes]:
+    """Where the layer finds the photo's class, in the photo and in the inversion."""
     if cell.layer is None or subject.classes is None:
         return {}
     class_index = subject.top(photo, 1)[0][0][0]
     files: dict[str, bytes] = {}
-    wanted = _evidence(cell)
+    wanted = _attributions(cell)
     for path, pixels in ((wanted.original, photo), (wanted.inversion, image)):
-        evidence = evidence_map(subject, cell.layer, pixels, class_index)
-        if evidence is not None and path is not None:
-            files[path] = images.to_png(overlay(pixels, evidence))
+        found = attribution_map(subject, cell.layer, pixels, class_index)
+        if found is not None and path is not None:
+            files[path] = images.to_png(overlay(pixels, found))
     return files
 
 
@@ -345,7 +345,7 @@ def files_of(cell: Cell, steps: int | None) -> RecordFiles:
             for step in _snapshot_steps(steps_of(cell))
             if step <= steps
         ],
-        evidence=None if cell.photo is None else _evidence(cell),
+        evidence=None if cell.photo is None else _attributions(cell),
     )
 
 
@@ -372,11 +372,12 @@ def _snapshot_steps(steps: int) -> list[int]:
     return sorted({max(1, round(steps / 2**k)) for k in range(SNAPSHOTS)})
 
 
-def _evidence(cell: Cell) -> EvidenceFiles:
-    """The evidence maps of a cell; that of the photo is shared by all cells of its layer and network."""
+def _attributions(cell: Cell) -> AttributionFiles:
+    """The attribution maps of a cell; that of the photo is shared by all cells of its layer and network."""
     assert cell.photo is not None and cell.layer is not None
     shared = slug(f"{cell.photo}-{cell.layer}{'-random' if cell.control else ''}")
-    return EvidenceFiles(original=f"images/evidence/{shared}.png", inversion=f"runs/{cell.id}/evidence.png")
+    here = f"runs/{cell.id}"
+    return AttributionFiles(original=f"images/evidence/{shared}.png", inversion=f"{here}/evidence.png")
 
 
 def _snapshot(cell: Cell, step: int) -> str:

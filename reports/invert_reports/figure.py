@@ -17,7 +17,7 @@ from invert.pictures import read_own
 from invert.report import Record, ReportedPhoto, read_report
 from invert_reports.files import inside
 from invert_reports.html.numbers import short
-from invert_reports.study import Cell, Study, studies
+from invert_reports.study import Crossing, Study, studies
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,8 +102,8 @@ def _grid(out: Path, study: Study, photo: str | None, seed: int | None) -> Figur
         write(LABEL / 2, place(0, r)[1] + side / 2, column.label, rotation=90)
     for c, (row, name) in enumerate(zip(rows, names, strict=True), start=int(bool(original))):
         write(place(c, 0)[0] + side / 2, head - LINE / 2, name, va="bottom")
-        for r, cell in enumerate(row.cells):
-            run = _chosen(cell, original, seed)
+        for r, crossing in enumerate(row.crossings):
+            run = _chosen(crossing, original, seed)
             draw(c, r, _pixels(out, run), _caption(run))
     return figure
 
@@ -117,9 +117,9 @@ def _original(study: Study, photo: str | None) -> ReportedPhoto | None:
     return known[photo]
 
 
-def _chosen(cell: Cell, original: ReportedPhoto | None, seed: int | None) -> Record | None:
+def _chosen(crossing: Crossing, original: ReportedPhoto | None, seed: int | None) -> Record | None:
     """The run to draw: of the photo, with the seed, or else the first that did not fail."""
-    runs = [run for run in cell.runs if original is None or run.image == original.id]
+    runs = [run for run in crossing.runs if original is None or run.image == original.id]
     runs = [run for run in runs if seed is None or run.seed == seed]
     return next((run for run in runs if not run.error), next(iter(runs), None))
 

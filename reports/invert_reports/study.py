@@ -10,7 +10,7 @@ from invert.report import LayerRow, Record, Report, ReportedPhoto, ReportedSubje
 
 @dataclass(frozen=True)
 class Column:
-    """A prior; of one source alone where merged reports ran it on the same cells."""
+    """A prior; of one source alone where merged reports ran it on the same crossings."""
 
     prior: str
     source: str | None = None
@@ -25,7 +25,7 @@ class Column:
 
 
 @dataclass
-class Cell:
+class Crossing:
     """What one prior gave for one layer or one target: its runs, and the row that sums them up."""
 
     key: str
@@ -40,12 +40,12 @@ class Row:
 
     key: str
     name: str
-    cells: list[Cell]
+    crossings: list[Crossing]
     facts: LayerRow = field(default_factory=LayerRow)
 
     @property
     def runs(self) -> list[Record]:
-        return [run for cell in self.cells for run in cell.runs]
+        return [run for crossing in self.crossings for run in crossing.runs]
 
 
 @dataclass
@@ -61,8 +61,8 @@ class Study:
     gallery_columns: list[Column]
     gallery: list[Row]
 
-    def cells(self) -> list[Cell]:
-        return [cell for row in (*self.rows, *self.gallery) for cell in row.cells]
+    def crossings(self) -> list[Crossing]:
+        return [crossing for row in (*self.rows, *self.gallery) for crossing in row.crossings]
 
 
 def studies(report: Report) -> list[Study]:
@@ -116,7 +116,7 @@ def _study(key: str, subject: ReportedSubject, members: set[str | None], report:
 def _columns(entries: Iterable[Record | LayerRow], runs: list[Record]) -> list[Column]:
     """A column a prior, split by source where two sources have the same row, or other settings.
 
-    A row's numbers are of its own runs alone. Seeds or photos of another report beside them in one cell
+    A row's numbers are of its own runs alone. Seeds or photos of another report beside them in one crossing
     would be taken for a part of them.
     """
     seen: dict[tuple[object, ...], str | None] = {}
@@ -142,12 +142,12 @@ def _layer_rows(key: str, columns: list[Column], runs: list[Record], summaries: 
 
     rows = []
     for r, (layer, known) in enumerate(facts.items()):
-        cells = []
+        crossings = []
         for c, column in enumerate(columns):
             mine = [run for run in runs if (run.layer or "") == layer and column.holds(run)]
             sums = [row for row in summaries if row.layer == layer and column.holds(row)]
-            cells.append(Cell(f"{key}-l{r}-{c}", column, mine, *sums[:1]))
-        rows.append(Row(f"{key}-l{r}", layer, cells, known))
+            crossings.append(Crossing(f"{key}-l{r}-{c}", column, mine, *sums[:1]))
+        rows.append(Row(f"{key}-l{r}", layer, crossings, known))
     return rows
 
 
@@ -160,7 +160,7 @@ def _target_rows(key: str, columns: list[Column], runs: list[Record]) -> list[Ro
             f"{key}-t{t}",
             name,
             [
-                Cell(f"{key}-t{t}-{c}", column, [run for run in members if column.holds(run)])
+                Crossing(f"{key}-t{t}-{c}", column, [run for run in members if column.holds(run)])
                 for c, column in enumerate(columns)
             ],
         )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from invert.engine.optimise import optimise
+from invert.engine.optimisation import optimise
 from invert.protocols import Canvas
 from invert_priors.dip import DeepImagePrior
 

@@ -18,7 +18,7 @@ from reliability_helpers import report
 from torch import Tensor
 
 from invert.cli import main
-from invert.engine.optimise import Optimisation
+from invert.engine.optimisation import Optimisation
 from invert.engine.problem import Problem
 from invert.objectives import feature_match
 from invert.sweeps import summary

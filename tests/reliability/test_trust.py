@@ -21,7 +21,7 @@ from PIL import Image
 from reliability_helpers import report
 
 import invert_reports
-from invert.engine.optimise import Optimisation
+from invert.engine.optimisation import Optimisation
 from invert.files import json_bytes
 from invert.sweeps import folder, worker
 from invert.sweeps.request import Request

@@ -27,11 +27,11 @@ def test_priors_of_two_reports_stand_side_by_side(make, tmp_path):
     (study,) = studies(read_report(tmp_path / "merged"))
     assert [column.label for column in study.columns] == ["dip", "tv"]
     assert [row.name for row in study.rows] == ["conv1", "fc6"]
-    assert all(len(cell.runs) == 2 and cell.summary for cell in study.cells())
+    assert all(len(crossing.runs) == 2 and crossing.summary for crossing in study.crossings())
     assert len(study.photos) == 1  # the same pixels
 
 
-def test_the_same_cell_in_two_reports_becomes_two_columns(make, tmp_path):
+def test_the_same_crossing_in_two_reports_becomes_two_columns(make, tmp_path):
     a = make("a").feature(("conv1",), priors=("tv",)).write()
     b = make("b").feature(("conv1",), priors=("tv", "dip")).write()
     invert_reports.merge([a, b], tmp_path / "merged")
@@ -52,11 +52,11 @@ def test_other_seeds_or_photos_are_a_group_of_their_own(make, tmp_path, visit, d
     (study,) = studies(read_report(tmp_path / "merged"))
     assert [column.label for column in study.columns] == ["tv · a", "tv · b"]
     for row in study.rows:
-        for cell, own in zip(row.cells, seeds, strict=True):
-            assert sorted(run.seed for run in cell.runs) == list(own)
-            assert {run.id for run in cell.runs} == set(cell.summary.runs)
-            assert len({run.image for run in cell.runs}) == 1
-    assert study.rows[0].cells[1].summary.measures["kept.luminance"] == 0.123
+        for crossing, own in zip(row.crossings, seeds, strict=True):
+            assert sorted(run.seed for run in crossing.runs) == list(own)
+            assert {run.id for run in crossing.runs} == set(crossing.summary.runs)
+            assert len({run.image for run in crossing.runs}) == 1
+    assert study.rows[0].crossings[1].summary.measures["kept.luminance"] == 0.123
     assert (
         visit(page.parent)
         .locator("header")
@@ -148,9 +148,11 @@ def test_a_merged_report_merges_as_what_it_was_merged_from(make, tmp_path):
     assert files[0] == files[1]
     found = studies(twice)
     assert [study.subject.model for study in found] == ["squeezenet1_1", "alexnet"]
-    assert [sum(len(cell.runs) for cell in study.cells()) for study in found] == [6, 8]
-    cells = [cell for study in found for row in study.rows for cell in row.cells if cell.runs]
-    assert len(cells) == 4 and all({run.id for run in c.runs} == set(c.summary.runs) for c in cells)
+    assert [sum(len(crossing.runs) for crossing in study.crossings()) for study in found] == [6, 8]
+    crossings = [
+        crossing for study in found for row in study.rows for crossing in row.crossings if crossing.runs
+    ]
+    assert len(crossings) == 4 and all({run.id for run in c.runs} == set(c.summary.runs) for c in crossings)
 
 
 def test_runs_of_one_id_keep_their_own_pictures(make, tmp_path):

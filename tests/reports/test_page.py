@@ -18,7 +18,7 @@ def page(visit, inversions):
     return visit(inversions)
 
 
-def open_cell(page, layer="conv1", prior="dip"):
+def open_crossing(page, layer="conv1", prior="dip"):
     page.get_by_role("article", name=f"{layer}, {prior}").get_by_role("button").click()
     page.wait_for_selector("dialog[open]")
 
@@ -27,7 +27,7 @@ def shown(page, selector):
     return page.eval_on_selector(selector, "image => image.src")
 
 
-def test_a_cell_opens_and_closes_by_keyboard(page):
+def test_a_crossing_opens_and_closes_by_keyboard(page):
     opener = page.locator("[data-opens]").first
     opener.focus()
     page.keyboard.press("Enter")
@@ -39,7 +39,7 @@ def test_a_cell_opens_and_closes_by_keyboard(page):
 
 
 def test_the_slider_divides_original_and_inversion(page):
-    open_cell(page, "features.3")
+    open_crossing(page, "features.3")
     split = page.locator("#split")
     split.focus()
     for _ in range(10):
@@ -59,14 +59,14 @@ def test_the_slider_divides_original_and_inversion(page):
 
 @pytest.mark.parametrize("view", ["Side by side", "Difference", "Kept by place"])
 def test_other_views_of_the_comparison(page, view):
-    open_cell(page)
+    open_crossing(page)
     page.get_by_role("radio", name=view).check()
     assert not page.locator("#split").is_visible()
     assert page.locator("#stage-inversion").is_visible()
 
 
 def test_steps_are_scrubbed_with_arrow_keys(page):
-    open_cell(page)
+    open_crossing(page)
     final = shown(page, "#stage-inversion")
     page.locator("#scrub").focus()
     page.keyboard.press("ArrowLeft")
@@ -92,16 +92,16 @@ def test_seeds_are_switched_in_the_grid(page):
 
 
 def test_bars_and_sentence_are_of_the_photo_that_is_shown(page):
-    cell = page.locator('[aria-label="conv1, dip"]')
-    told = cell.locator(".reading:visible")
-    kept = cell.locator("td.number:visible").first
+    crossing = page.locator('[aria-label="conv1, dip"]')
+    told = crossing.locator(".reading:visible")
+    kept = crossing.locator("td.number:visible").first
     assert told.all_inner_texts()[0] == "keeps what photo 0 keeps"
     before = int(kept.inner_text().split("\u202f")[0])
     page.get_by_role("radio", name=re.compile("<img")).check()
     assert told.all_inner_texts()[0] == "keeps what photo 1 keeps"
     assert int(kept.inner_text().split("\u202f")[0]) == pytest.approx(before / 2, abs=1)
     assert told.all_inner_texts()[1].startswith("Over all: ")
-    open_cell(page)
+    open_crossing(page)
     assert page.locator("#sums-reading").inner_text() == "keeps what photo 1 keeps"
     assert page.locator("#pooled-reading").inner_text().startswith("Pooled over 2 photos, 2 seeds: ")
     page.keyboard.press("Escape")
@@ -109,7 +109,7 @@ def test_bars_and_sentence_are_of_the_photo_that_is_shown(page):
 
 
 def test_seeds_are_switched_while_looking_closer(page):
-    open_cell(page)
+    open_crossing(page)
     before = shown(page, "#stage-inversion")
     page.locator("#seeds-list button").nth(1).click()
     assert shown(page, "#stage-inversion") != before
@@ -122,12 +122,12 @@ def test_photos_are_chosen(page):
     page.locator(".photos input").nth(1).check()
     assert shown(page, "[data-role=original]") != original
     assert HOSTILE in page.locator("[data-role=photo-name]").inner_text()
-    open_cell(page)
+    open_crossing(page)
     assert HOSTILE in page.locator("#closer-facts").inner_text()
 
 
-def test_next_goes_through_the_cells(page):
-    open_cell(page)
+def test_next_goes_through_the_crossings(page):
+    open_crossing(page)
     page.locator("#next").click()
     assert page.locator("#closer-title").inner_text() == "conv1 · tv"
     page.locator("#previous").click()
@@ -136,7 +136,7 @@ def test_next_goes_through_the_cells(page):
 
 
 def test_looking_closer_tells_everything_of_a_run(page):
-    open_cell(page)
+    open_crossing(page)
     text = page.locator("#closer").inner_text()
     for told in (
         "learning_rate",
@@ -147,16 +147,16 @@ def test_looking_closer_tells_everything_of_a_run(page):
         "500 steps",
     ):
         assert told in text
-    assert page.locator("#evidence img").count() == 2
+    assert page.locator("#attributions img").count() == 2
     assert page.locator("#curve path.line").count() == 1
     page.locator("#next").click()
     assert page.locator("#curve path.line").count() == 2  # total variation has a penalty
-    assert not page.locator("#evidence-part").is_visible()
+    assert not page.locator("#attributions-part").is_visible()
 
 
 def test_a_command_is_copied(visit, inversions):
     page = visit(inversions, permissions=["clipboard-read", "clipboard-write"])
-    open_cell(page)
+    open_crossing(page)
     page.locator("#command-part [data-copy]").click()
     page.get_by_text("Copied", exact=True).wait_for()
     copied = page.evaluate("navigator.clipboard.readText()")
@@ -214,7 +214,7 @@ def test_nothing_sticks_out_sideways(visit, inversions, gallery, width):
 
 def test_names_stay_text(page, inversions):
     assert page.locator("h3", has_text=HOSTILE).first.inner_text() == HOSTILE
-    open_cell(page, HOSTILE)
+    open_crossing(page, HOSTILE)
     assert page.locator("#closer-title").inner_text() == f"{HOSTILE} · dip"
     assert page.title() == "What squeezenet1_1 keeps · invert"
     assert page.locator("[onerror]").count() == 0
@@ -287,9 +287,9 @@ def test_missing_and_broken_pictures_are_told(make, visit):
     page = visit(out)
     for prior in ("dip", "tv"):
         assert page.locator(f'[aria-label="conv1, {prior}"] .note').inner_text() == "picture missing"
-        open_cell(page, prior=prior)
+        open_crossing(page, prior=prior)
         page.keyboard.press("Escape")
-    open_cell(page, prior="none")
+    open_crossing(page, prior="none")
     assert not page.locator("#curve-part").is_visible()
 
 

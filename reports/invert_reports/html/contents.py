@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from invert.report import Numbers, Record, Report, ReportedPhoto, ScoredPhoto
 from invert_reports.html.pictures import Album
 from invert_reports.html.vocabulary import OWN
-from invert_reports.study import Cell, Study, target_name
+from invert_reports.study import Crossing, Study, target_name
 
 REAL = ("highest", "lowest")
 NOTES = {
@@ -22,24 +22,24 @@ class Contents:
 
     def __init__(self, report: Report, studies: Sequence[Study], album: Album) -> None:
         self.report, self.studies, self.album = report, studies, album
-        self.runs = [run for study in studies for cell in study.cells() for run in cell.runs]
+        self.runs = [run for study in studies for crossing in study.crossings() for run in crossing.runs]
         self._numbers = {id(run): n for n, run in enumerate(self.runs)}
         self._names = {photo.id: photo.name for photo in report.images}
         self._photos = {
             photo.id: album.add(photo.file, exact=True) for study in studies for photo in study.photos
         }
         self._finals = [album.add(run.files.image) for run in self.runs]
-        self._evidence = [[album.add(name) for name in _evidence(run)] for run in self.runs]
+        self._attributions = [[album.add(name) for name in _attributions(run)] for run in self.runs]
         self._real = [
             {part: [album.add(photo.file) for photo in real_photos(run, part)] for part in REAL}
             for run in self.runs
         ]
         self._films = [self._film(run) for run in self.runs]
         self._agreements = {
-            (cell.key, photo): album.agreement(self._finals[self.number(run)] for run in runs)
+            (crossing.key, photo): album.agreement(self._finals[self.number(run)] for run in runs)
             for study in studies
-            for cell in study.cells()
-            for photo, runs in by_photo(cell).items()
+            for crossing in study.crossings()
+            for photo, runs in by_photo(crossing).items()
         }
         album.encode()
 
@@ -54,9 +54,9 @@ class Contents:
     def picture(self, run: Record) -> str | None:
         return self._there(self._finals[self.number(run)])
 
-    def evidence(self, run: Record) -> list[str | None]:
+    def attributions(self, run: Record) -> list[str | None]:
         """For the original and for the inversion."""
-        return [self._there(key) for key in self._evidence[self.number(run)]]
+        return [self._there(key) for key in self._attributions[self.number(run)]]
 
     def real(self, run: Record, part: str) -> list[tuple[str, str, float | None]]:
         """The photos that drive a class or unit most (`highest`) or least: key, name and score."""
@@ -69,8 +69,8 @@ class Contents:
         frames = [(step, self._there(key)) for step, key in self._films[self.number(run)]]
         return [(step, key) for step, key in frames if key]
 
-    def agreement(self, cell: Cell, photo: str | None) -> str | None:
-        return self._there(self._agreements.get((cell.key, photo)))
+    def agreement(self, crossing: Crossing, photo: str | None) -> str | None:
+        return self._there(self._agreements.get((crossing.key, photo)))
 
     def _there(self, key: str | None) -> str | None:
         return self.album.there(key)
@@ -92,7 +92,7 @@ class Contents:
         return f"{self.subject_of(run)} · {run.prior}"
 
     def alone(self, run: Record) -> str:
-        """What tells a run from the others of its cell."""
+        """What tells a run from the others of its crossing."""
         parts = [self.photo_name(run.image), f"seed {run.seed}"]
         return ", ".join(part for part in parts if part)
 
@@ -116,9 +116,9 @@ class Contents:
         return NOTES.get(run.stopped or "", "")
 
 
-def by_photo(cell: Cell) -> dict[str | None, list[Record]]:
+def by_photo(crossing: Crossing) -> dict[str | None, list[Record]]:
     photos: dict[str | None, list[Record]] = {}
-    for run in cell.runs:
+    for run in crossing.runs:
         photos.setdefault(run.image, []).append(run)
     return photos
 
@@ -137,6 +137,6 @@ def real_photos(run: Record, part: str) -> list[ScoredPhoto]:
     return run.photos.highest if part == "highest" else run.photos.lowest
 
 
-def _evidence(run: Record) -> list[str | None]:
+def _attributions(run: Record) -> list[str | None]:
     known = run.files.evidence
     return [None, None] if known is None else [known.original, known.inversion]

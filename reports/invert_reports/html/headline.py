@@ -7,7 +7,7 @@ from statistics import fmean
 from invert_reports.html.charts import Panel, Series
 from invert_reports.html.numbers import SHARES, facet_label, facets, in_order
 from invert_reports.html.vocabulary import OWN, Vocabulary
-from invert_reports.study import Cell, Study
+from invert_reports.study import Crossing, Study
 
 MOST_PANELS = 4
 
@@ -16,8 +16,8 @@ def panels(study: Study, vocabulary: Vocabulary) -> list[Panel]:
     """Kept by facet; without kept measures (one seed), up to four numbers that single runs have."""
     if len(study.rows) < 2:
         return []
-    cells = [cell for row in study.rows for cell in row.cells]
-    kept = in_order({facet for cell in cells for facet in facets(cell.summary.measures)})
+    crossings = [crossing for row in study.rows for crossing in row.crossings]
+    kept = in_order({facet for crossing in crossings for facet in facets(crossing.summary.measures)})
     if kept:
         return [
             _panel(
@@ -29,23 +29,23 @@ def panels(study: Study, vocabulary: Vocabulary) -> list[Panel]:
     return [panel for panel in drawn if any(v is not None for s in panel.series for v in s.values)]
 
 
-def row_number(cell: Cell, name: str) -> float | None:
+def row_number(crossing: Crossing, name: str) -> float | None:
     """A number of a layer and prior: from its row, else the mean over its runs."""
-    known = cell.summary.measures.get(name)
-    values = run_numbers(cell, name)
+    known = crossing.summary.measures.get(name)
+    values = run_numbers(crossing, name)
     return known if known is not None else fmean(values) if values else None
 
 
-def run_numbers(cell: Cell, name: str) -> list[float]:
-    """A number of each of a cell's runs that has it."""
-    found = [run.feature_error if name == OWN else run.measures.get(name) for run in cell.runs]
+def run_numbers(crossing: Crossing, name: str) -> list[float]:
+    """A number of each of a crossing's runs that has it."""
+    found = [run.feature_error if name == OWN else run.measures.get(name) for run in crossing.runs]
     return [value for value in found if value is not None]
 
 
 def _fallback(study: Study, vocabulary: Vocabulary) -> list[str]:
     """The numbers that are meant for a chart first, then others that have a better direction."""
-    here = {name for cell in study.cells() for run in cell.runs for name in run.measures}
-    here |= {name for row in study.rows for cell in row.cells for name in cell.summary.measures}
+    here = {name for crossing in study.crossings() for run in crossing.runs for name in run.measures}
+    here |= {name for row in study.rows for crossing in row.crossings for name in crossing.summary.measures}
     words = [vocabulary.words(name) for name in vocabulary.ordered({*here, OWN})]
     drawn = [known.name for known in words if known.place != "table"]
     drawn += [w.name for w in words if w.place == "table" and w.better and not vocabulary.facet(w.name)]
@@ -58,13 +58,13 @@ def _panel(
     words = vocabulary.words(name)
     series = []
     for c, column in enumerate(study.columns):
-        cells = [row.cells[c] for row in study.rows]
+        crossings = [row.crossings[c] for row in study.rows]
         series.append(
             Series(
                 name=column.label,
-                values=[row_number(cell, name) for cell in cells],
-                spread=[cell.summary.spread.get(name) for cell in cells],
-                dots=[] if share else [run_numbers(cell, name) for cell in cells],
+                values=[row_number(crossing, name) for crossing in crossings],
+                spread=[crossing.summary.spread.get(name) for crossing in crossings],
+                dots=[] if share else [run_numbers(crossing, name) for crossing in crossings],
             )
         )
     unit = "" if share or words.unit in ("ratio", words.title) else words.unit

@@ -45,24 +45,24 @@ def runs_table(contents: Contents, vocabulary: Vocabulary) -> Json:
 def layers_table(contents: Contents, vocabulary: Vocabulary) -> Json:
     """Each layer and prior's numbers over its runs, with their spread."""
     found = [
-        (study, row, cell)
+        (study, row, crossing)
         for study in contents.studies
         for row in study.rows
-        for cell in row.cells
-        if cell.summary.measures
+        for crossing in row.crossings
+        if crossing.summary.measures
     ]
-    names = vocabulary.ordered(name for _, _, cell in found for name in cell.summary.measures)
+    names = vocabulary.ordered(name for _, _, crossing in found for name in crossing.summary.measures)
     several = len(contents.studies) > 1
     heads = [
         _head(text) for text in (*(("Network",) if several else ()), "Layer", "Prior", "Photos", "Seeds")
     ]
     heads += [vocabulary.head(name) for name in names]
     rows = []
-    for depth, (study, row, cell) in enumerate(found):
-        values, spreads = cell.summary.measures, cell.summary.spread
+    for depth, (study, row, crossing) in enumerate(found):
+        values, spreads = crossing.summary.measures, crossing.summary.spread
         cells: Cells = [(study.subject.model, TEXT)] if several else []
-        cells += [(row.name, depth), (cell.column.label, TEXT)]
-        cells += [(short(count), count) for count in (cell.summary.photos, cell.summary.seeds)]
+        cells += [(row.name, depth), (crossing.column.label, TEXT)]
+        cells += [(short(count), count) for count in (crossing.summary.photos, crossing.summary.seeds)]
         for name in names:
             text = vocabulary.text(name, values.get(name))
             if values.get(name) is not None and spreads.get(name) is not None:

@@ -11,7 +11,7 @@ from invert_reports.html.contents import REAL, Contents, by_photo, numbers_of
 from invert_reports.html.numbers import number, probability, seconds, short
 from invert_reports.html.view import View
 from invert_reports.html.vocabulary import Vocabulary, match_in_words
-from invert_reports.study import Cell, Row, Study
+from invert_reports.study import Crossing, Row, Study
 
 TRACE_POINTS = 160
 WORDS = {"steps": "all its steps", "until": "the error asked for was reached", "plateau": "no more progress"}
@@ -19,16 +19,16 @@ SURE = "the network is sure in every view"
 
 
 def payload(out: Path, view: View) -> Json:
-    """Studies, cells and runs by their keys, and the pictures that the page itself does not embed."""
+    """Studies, crossings and runs by their keys, and the pictures that the page itself does not embed."""
     contents, vocabulary = view.contents, view.vocabulary
     embedded = view.embedded()
     return {
         "studies": {study.key: _study(study, contents) for study in contents.studies},
-        "cells": {
-            cell.key: _cell(study, row, cell, view)
+        "crossings": {
+            crossing.key: _crossing(study, row, crossing, view)
             for study in contents.studies
             for row in (*study.rows, *study.gallery)
-            for cell in row.cells
+            for crossing in row.crossings
         },
         "runs": [_run(run, out, contents, vocabulary, view) for run in contents.runs],
         "pictures": {key: uri for key, uri in contents.album.uris.items() if key not in embedded},
@@ -48,29 +48,29 @@ def _study(study: Study, contents: Contents) -> Json:
     return {"photos": photos, "seeds": study.seeds}
 
 
-def _cell(study: Study, row: Row, cell: Cell, view: View) -> Json:
-    known, vocabulary = cell.summary.measures, view.vocabulary
+def _crossing(study: Study, row: Row, crossing: Crossing, view: View) -> Json:
+    known, vocabulary = crossing.summary.measures, view.vocabulary
     return {
-        "title": f"{row.name} · {cell.column.label}",
+        "title": f"{row.name} · {crossing.column.label}",
         "study": study.key,
-        "reading": cell.summary.reading or "",
-        "runs": [view.contents.number(run) for run in cell.runs],
-        "agreement": {str(photo): view.contents.agreement(cell, photo) for photo in by_photo(cell)},
+        "reading": crossing.summary.reading or "",
+        "runs": [view.contents.number(run) for run in crossing.runs],
+        "agreement": {str(photo): view.contents.agreement(crossing, photo) for photo in by_photo(crossing)},
         "numbers": [
             entry.shown()
             for entry in vocabulary.entries(known)
             if entry.known and not vocabulary.facet(entry.words.name)
         ],
-        "facets": vocabulary.matrix(known, cell.summary.controls, cell.summary.spread),
-        "tiles": cell.summary.tiles or None,
-        "pooled": view.pooled(cell),
+        "facets": vocabulary.matrix(known, crossing.summary.controls, crossing.summary.spread),
+        "tiles": crossing.summary.tiles or None,
+        "pooled": view.pooled(crossing),
         "byPhoto": {
             photo: {
                 "reading": part.reading or "",
                 "facets": vocabulary.matrix(part.measures, {}, {}),
                 "tiles": part.tiles or None,
             }
-            for photo, part in cell.summary.by_photo.items()
+            for photo, part in crossing.summary.by_photo.items()
         },
     }
 
@@ -99,7 +99,7 @@ def _run(run: Record, out: Path, contents: Contents, vocabulary: Vocabulary, vie
         "frames": [[step, key] for step, key in contents.film(run)],
         "steps": run.steps,
         "trace": _thinned(read_json(out, run.files.trace)),
-        "evidence": contents.evidence(run),
+        "attributions": contents.attributions(run),
         "top5": _classes(run),
         "real": {
             part: [[key, name, short(score)] for key, name, score in contents.real(run, part)]

@@ -123,7 +123,7 @@ class Album:
         return self._same.get(key) if key else None
 
     def _hold(self, key: str, uri: str) -> None:
-        # Layers share evidence of the original, and a run's last snapshot may be its result.
+        # Layers share attribution maps of the original, and a run's last snapshot may be its result.
         first = self._first.setdefault(uri, key)
         self._same[key] = first
         self.uris[first] = uri

@@ -35,7 +35,7 @@ def _sizes(study: Study) -> str:
     parts = [_count(len(study.rows), "layer"), _count(len(priors), "prior")]
     if all(column.source is None for column in study.columns):
         return " × ".join([*parts, _count(len(study.photos), "photo"), _count(len(study.seeds), "seed")])
-    runs = [run for row in study.rows for cell in row.cells for run in cell.runs]
+    runs = [run for row in study.rows for crossing in row.crossings for run in crossing.runs]
     sources = {run.source for run in runs}
     photos = {len({run.image for run in runs if run.source == source}) for source in sources}
     seeds = {len({run.seed for run in runs if run.source == source}) for source in sources}

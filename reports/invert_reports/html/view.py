@@ -15,7 +15,7 @@ from invert_reports.html.listing import layers_table, runs_table
 from invert_reports.html.numbers import percent, probability, short
 from invert_reports.html.pictures import Album
 from invert_reports.html.vocabulary import Vocabulary, Words, match_in_short
-from invert_reports.study import Cell, Row, Study
+from invert_reports.study import Crossing, Row, Study
 
 SHOWN_REAL = {"highest": ("most", 4), "lowest": ("least", 2)}
 
@@ -62,27 +62,30 @@ class View:
     def glossary(self) -> list[Words]:
         """Every number on the page: what it is and where it comes from."""
         known = [numbers_of(run) for run in self.contents.runs]
-        known += [c.summary.measures for study in self.studies for c in study.cells()]
+        known += [c.summary.measures for study in self.studies for c in study.crossings()]
         return self.vocabulary.glossary(
             name for values in known for name, value in values.items() if value is not None
         )
 
     # Pictures
 
-    def first(self, study: Study, cell: Cell) -> Record | None:
-        """The run a cell shows before anything is chosen: the first photo's, with the lowest seed."""
+    def first(self, study: Study, crossing: Crossing) -> Record | None:
+        """The run a crossing shows before anything is chosen: the first photo's, with the lowest seed."""
         photo = study.photos[0].id if study.photos else None
         seed = study.seeds[0] if study.seeds else None
-        return next((r for r in cell.runs if r.image == photo and r.seed == seed), None)
+        return next((r for r in crossing.runs if r.image == photo and r.seed == seed), None)
 
     def embedded(self) -> set[str]:
         """The pictures that the template shows itself: they are embedded there, and only there."""
         keys = {self.contents.photo(study.photos[0]) for study in self.studies if study.photos and study.rows}
         for study in self.studies:
-            firsts = [self.first(study, cell) for row in study.rows for cell in row.cells]
+            firsts = [self.first(study, crossing) for row in study.rows for crossing in row.crossings]
             keys |= {self.contents.picture(run) for run in firsts if run}
             keys |= {
-                self.contents.picture(r) for row in study.gallery for cell in row.cells for r in cell.runs
+                self.contents.picture(r)
+                for row in study.gallery
+                for crossing in row.crossings
+                for r in crossing.runs
             }
             keys |= {key for row in study.gallery for _, photos in self.real(row) for key, *_ in photos}
         return {key for key in keys if key}
@@ -135,26 +138,30 @@ class View:
         return [(known.name, probability(known.probability)) for known in entry.top5 or []]
 
     def has_shares(self, study: Study) -> bool:
-        return any(part.rows for row in study.rows for cell in row.cells for part in bars(cell.summary))
+        return any(
+            part.rows for row in study.rows for crossing in row.crossings for part in bars(crossing.summary)
+        )
 
-    def unmatched(self, cell: Cell) -> bool:
+    def unmatched(self, crossing: Crossing) -> bool:
         """Whether a row is not matched well enough for what its pictures show to be read."""
-        return is_unmatched(cell.summary.match)
+        return is_unmatched(crossing.summary.match)
 
-    def bars(self, cell: Cell) -> list[Bars]:
-        return bars(cell.summary)
+    def bars(self, crossing: Crossing) -> list[Bars]:
+        return bars(crossing.summary)
 
-    def pooled(self, cell: Cell) -> str:
+    def pooled(self, crossing: Crossing) -> str:
         """What a row's own numbers are pooled over; empty where that is one photo."""
-        return over(cell.summary) if is_pooled(cell.summary) else ""
+        return over(crossing.summary) if is_pooled(crossing.summary) else ""
 
     def shows_floor(self, study: Study) -> bool:
-        return any(FLOOR in cell.summary.controls for row in study.rows for cell in row.cells)
+        return any(FLOOR in crossing.summary.controls for row in study.rows for crossing in row.crossings)
 
     def neutral(self, study: Study) -> list[str]:
         """The priors under which nothing is made up."""
-        cells = [cell for row in study.rows for cell in row.cells]
-        return list(dict.fromkeys(cell.column.label for cell in cells if cell.summary.neutral))
+        crossings = [crossing for row in study.rows for crossing in row.crossings]
+        return list(
+            dict.fromkeys(crossing.column.label for crossing in crossings if crossing.summary.neutral)
+        )
 
     def layer_facts(self, row: Row) -> list[str]:
         known = row.facts

@@ -2,30 +2,30 @@
 
 const closer = byId("closer");
 const stage = byId("stage");
-let open = null; // { number, cell, frames, position }
+let open = null; // { number, crossing, frames, position }
 
-const cellOfRun = new Map();
-for (const [key, cell] of Object.entries(data.cells)) {
-  for (const number of cell.runs) cellOfRun.set(number, key);
+const crossingOfRun = new Map();
+for (const [key, crossing] of Object.entries(data.crossings)) {
+  for (const number of crossing.runs) crossingOfRun.set(number, key);
 }
 
 function look(number) {
   const run = data.runs[number];
-  const cell = data.cells[cellOfRun.get(number)];
-  const study = data.studies[cell.study];
+  const crossing = data.crossings[crossingOfRun.get(number)];
+  const study = data.studies[crossing.study];
   const original = study.photos.find((photo) => photo.id === run.photo);
   const frames = run.frames.map(([step, key]) => ({ step, key }));
   if (run.picture) frames.push({ step: null, key: run.picture });
-  open = { number, cell, frames, position: frames.length - 1, original, run };
+  open = { number, crossing, frames, position: frames.length - 1, original, run };
 
-  byId("closer-title").textContent = cell.title;
+  byId("closer-title").textContent = crossing.title;
   byId("closer-facts").textContent = run.facts.join(" · ");
   fillStage();
   fillSeeds();
   fillCurve();
   fillTop5();
   fillReal();
-  fillEvidence();
+  fillAttributions();
   fillWords();
   if (!closer.open) {
     closer.showModal();
@@ -36,13 +36,13 @@ function look(number) {
 
 function numberOf(button) {
   if (button.dataset.run !== undefined) return Number(button.dataset.run);
-  const { study } = data.cells[button.dataset.opens];
+  const { study } = data.crossings[button.dataset.opens];
   const { photo, seed } = chosen[study];
   return runOf(button.dataset.opens, data.studies[study].photos[photo]?.id ?? null, seed);
 }
 
 function moveOn(by) {
-  const here = cellOfRun.get(open.number);
+  const here = crossingOfRun.get(open.number);
   const opener = all("[data-opens], .gallery [data-run]");
   const numbers = opener.map(numberOf);
   let at = numbers.indexOf(open.number);

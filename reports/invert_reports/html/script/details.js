@@ -1,8 +1,8 @@
 // What is told of a run beside the comparison.
 
 function fillSeeds() {
-  const { cell, run, number } = open;
-  const runs = cell.runs.filter((n) => data.runs[n].photo === run.photo);
+  const { crossing, run, number } = open;
+  const runs = crossing.runs.filter((n) => data.runs[n].photo === run.photo);
   byId("seeds-part").hidden = runs.length < 2;
   const strip = byId("seeds-list");
   strip.replaceChildren();
@@ -19,11 +19,11 @@ function fillSeeds() {
     });
     strip.append(button);
   }
-  const map = cell.agreement[String(run.photo)];
+  const map = crossing.agreement[String(run.photo)];
   if (map) {
     strip.append(
       element("figure", { class: "thumb" },
-        picture(map, `Agreement map of ${cell.title}: light where the seeds agree, dark where they differ`),
+        picture(map, `Agreement map of ${crossing.title}: light where the seeds agree, dark where they differ`),
         element("figcaption", {}, "agreement", element("small", {}, "light: seeds agree; dark: they differ"))),
     );
   }
@@ -49,15 +49,15 @@ function fillTop5() {
   );
 }
 
-function fillEvidence() {
-  const { run, cell } = open;
-  const [original, inversion] = run.evidence;
-  byId("evidence-part").hidden = !original && !inversion;
+function fillAttributions() {
+  const { run, crossing } = open;
+  const [original, inversion] = run.attributions;
+  byId("attributions-part").hidden = !original && !inversion;
   const figures = [["original", original], ["inversion", inversion]].filter(([, key]) => key);
-  byId("evidence").replaceChildren(
+  byId("attributions").replaceChildren(
     ...figures.map(([name, key]) =>
       element("figure", { class: "thumb large" },
-        picture(key, `Where the evidence for ${cell.title} comes from in the ${name}`), element("figcaption", {}, name))),
+        picture(key, `Where ${crossing.title} finds the class in the ${name}`), element("figcaption", {}, name))),
   );
 }
 
@@ -70,17 +70,17 @@ function fillReal() {
 }
 
 function fillWords() {
-  const { run, cell } = open;
+  const { run, crossing } = open;
   fillNumbers(byId("run-numbers"), run.numbers);
   byId("numbers-part").hidden = run.numbers.length === 0;
-  fillNumbers(byId("sums"), cell.numbers);
-  const own = cell.byPhoto[run.photo] ?? cell;
+  fillNumbers(byId("sums"), crossing.numbers);
+  const own = crossing.byPhoto[run.photo] ?? crossing;
   byId("sums-reading").textContent = own.reading;
   byId("facets").replaceChildren(...(own.facets ? [matrix(own.facets)] : []));
-  const pooled = own !== cell && cell.pooled;
-  byId("pooled-reading").textContent = pooled ? `Pooled over ${cell.pooled}: ${cell.reading}` : "";
-  byId("pooled-facets").replaceChildren(...(pooled && cell.facets ? [matrix(cell.facets)] : []));
-  byId("sums-part").hidden = cell.numbers.length === 0 && !cell.reading && !cell.facets;
+  const pooled = own !== crossing && crossing.pooled;
+  byId("pooled-reading").textContent = pooled ? `Pooled over ${crossing.pooled}: ${crossing.reading}` : "";
+  byId("pooled-facets").replaceChildren(...(pooled && crossing.facets ? [matrix(crossing.facets)] : []));
+  byId("sums-part").hidden = crossing.numbers.length === 0 && !crossing.reading && !crossing.facets;
   fillNumbers(byId("settings"), run.settings);
   byId("settings-part").hidden = run.settings.length === 0;
   byId("command").textContent = run.command;

@@ -2,12 +2,12 @@
 
 const chosen = {};
 
-function runOf(cellKey, photo, seed) {
-  const found = data.cells[cellKey].runs.filter((n) => data.runs[n].photo === photo);
+function runOf(crossingKey, photo, seed) {
+  const found = data.crossings[crossingKey].runs.filter((n) => data.runs[n].photo === photo);
   return found.find((n) => data.runs[n].seed === seed);
 }
 
-function fillCell(article, number) {
+function fillCrossing(article, number) {
   const run = number === undefined ? null : data.runs[number];
   const image = article.querySelector(".open img");
   const note = article.querySelector(".note");
@@ -45,8 +45,8 @@ function showChosen(section) {
   const key = section.dataset.study;
   const { photo, seed } = chosen[key];
   const known = data.studies[key].photos[photo];
-  for (const article of all("[data-cell]", section)) {
-    fillCell(article, runOf(article.dataset.cell, known?.id ?? null, seed));
+  for (const article of all("[data-crossing]", section)) {
+    fillCrossing(article, runOf(article.dataset.crossing, known?.id ?? null, seed));
     for (const bars of all("[data-bars]", article)) {
       bars.hidden = bars.dataset.bars !== "" && bars.dataset.bars !== known?.id;
     }

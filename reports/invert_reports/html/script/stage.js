@@ -1,7 +1,7 @@
 // The comparison of a run with its original: slider, side by side, difference, tiles; and its snapshots.
 
 function fillStage() {
-  const { run, cell, original, frames } = open;
+  const { run, crossing, original, frames } = open;
   const comparable = Boolean(original?.key && run.picture);
   const inversion = byId("stage-inversion");
   const photo = byId("stage-original");
@@ -16,7 +16,7 @@ function fillStage() {
   byId("stage-note").hidden = !run.note;
   byId("views").hidden = !comparable;
   const tiles = byId("views").querySelector("[value=tiles]");
-  const kept = (cell.byPhoto[run.photo] ?? cell).tiles;
+  const kept = (crossing.byPhoto[run.photo] ?? crossing).tiles;
   tiles.closest("label").hidden = !kept;
   if (!kept && tiles.checked) byId("views").querySelector("[value=slider]").checked = true;
   drawTiles(kept);

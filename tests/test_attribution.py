@@ -1,4 +1,4 @@
-"""Where a layer's evidence lies."""
+"""Where a layer finds a class."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import invert
-from invert.subjects.attribution import evidence_map, overlay
+from invert.subjects.attribution import attribution_map, overlay
 
 
 def looks_left() -> invert.Subject:
@@ -24,20 +24,20 @@ def looks_left() -> invert.Subject:
 
 
 @pytest.mark.parametrize("layer", ["0", "1", "3", "output"])
-def test_evidence_lies_where_the_class_looks(layer: str) -> None:
+def test_a_class_is_found_where_it_looks(layer: str) -> None:
     """Also for layers without places, which show that of the last layer with some."""
     subject = looks_left()
     white = torch.zeros(1, 3, 16, 16)
     white[..., 4:8, :] = 1.0
-    evidence = evidence_map(subject, layer, white, 0)
-    assert evidence is not None
-    assert evidence.shape == (16, 16)
-    assert float(evidence.max()) == 1
-    assert torch.nonzero(evidence.sum(1)).flatten().tolist() == [4, 5, 6, 7]
+    found = attribution_map(subject, layer, white, 0)
+    assert found is not None
+    assert found.shape == (16, 16)
+    assert float(found.max()) == 1
+    assert torch.nonzero(found.sum(1)).flatten().tolist() == [4, 5, 6, 7]
 
 
-def test_no_evidence_is_none() -> None:
-    assert evidence_map(looks_left(), "1", torch.zeros(1, 3, 16, 16), 0) is None
+def test_a_class_found_nowhere_has_no_map() -> None:
+    assert attribution_map(looks_left(), "1", torch.zeros(1, 3, 16, 16), 0) is None
 
 
 def test_an_overlay_is_a_picture() -> None:
