@@ -86,14 +86,12 @@ def _begin(ray: Any, address: str | None) -> None:
 class _Actor:
     """A worker on some node, as one thread here sees it."""
 
-    def __init__(
-        self, ray: Any, needs: Mapping[str, float], threads: int, network: str, files: _Files
-    ) -> None:
+    def __init__(self, ray: Any, needs: Mapping[str, float], count: int, network: str, files: _Files) -> None:
         self._ray, self._needs, self._network, self._files = ray, needs, network, files
         wanted = {"num_cpus": needs["cpus"], "num_gpus": needs["gpus"], "memory": needs.get("memory")}
         # One call solves while another interrupts it.
         made = ray.remote(max_restarts=0, max_concurrency=2, **wanted)(Remote)
-        self._actor = made.remote(threads)
+        self._actor = made.remote(count)
         self._joined = False
 
     def solve(self, task: Task) -> Iterator[WorkerEvent]:
@@ -190,8 +188,7 @@ class Remote:
         for name, (digest, file, rest, held) in files.items():
             if name not in self._here:
                 self._here[name] = f"{_kept(digest, file, held)}{rest}"
-        for event in solved(self._worker, content, network):
-            yield event
+        yield from solved(self._worker, content, network)
 
 
 def versions() -> dict[str, str]:
