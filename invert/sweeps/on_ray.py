@@ -97,11 +97,12 @@ class _Actor:
     def solve(self, task: Task) -> Iterator[WorkerEvent]:
         gone = self._ray.exceptions.RayActorError, self._ray.exceptions.ObjectLostError
         try:
+            sent = self._files.of(task)
             if not self._joined:
                 yield from self._join()
             ask = self._actor.solve.options(num_returns="streaming", _generator_backpressure_num_objects=64)
             known = None if task.cells[0].control else self._network
-            for told in ask.remote(packed(task), self._files.of(task), known):
+            for told in ask.remote(packed(task), sent, known):
                 event = event_of(self._ray.get(told))
                 yield event
                 if isinstance(event, Ended):
