@@ -24,8 +24,7 @@ from invert.report import LayerRow
 from invert.sweeps.auto import sweep_of, told
 from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
-from invert.sweeps.sweep import HERE, PassStarted, Sweep
-from invert.sweeps.worker import CellFinished
+from invert.sweeps.sweep import HERE, ReportWritten, Sweep
 from invert.typed_json import to_json
 
 SAID = 10
@@ -86,12 +85,9 @@ def _say(skipped: list[Skipped]) -> None:
 
 
 def _run(sweep: Sweep, out: Path, resume: bool, quiet: bool) -> Path:
-    written = out
     for event in show(sweep.run(out, resume), len(sweep.cells), quiet):
-        if isinstance(event, PassStarted):
-            written = event.out
-        elif isinstance(event, CellFinished):
-            invert_reports.write_page(written)
+        if isinstance(event, ReportWritten):
+            invert_reports.write_page(event.out, event.report)
     return invert_reports.write_page(out)
 
 

@@ -64,7 +64,7 @@ def _bar(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
                 )
             elif isinstance(event, Notice):
                 progress.console.print(f"invert: {event.text}", markup=False, highlight=False)
-            else:
+            elif isinstance(event, CellFinished):
                 progress.console.print(finished(event), markup=False, highlight=False, emoji=False)
             yield event
 

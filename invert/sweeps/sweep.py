@@ -10,7 +10,7 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +20,7 @@ from invert.engine.devices import choose_device, choose_precision
 from invert.errors import InvertWarning, RequestError, one_line
 from invert.files import WriteError, json_bytes, read_regular
 from invert.pictures import BYTE_LIMIT
-from invert.report import CommonError, Record
+from invert.report import CommonError, Record, Report
 from invert.subjects import Subject
 from invert.sweeps.cells import Cell, choose_photos, groups, objective_of, plan
 from invert.sweeps.executors import Executor, executor_for
@@ -28,6 +28,7 @@ from invert.sweeps.folder import Folder
 from invert.sweeps.growth import PHOTOS, differences
 from invert.sweeps.machine import fixed_threads, threads
 from invert.sweeps.nulls import Nulls
+from invert.sweeps.pace import Pace
 from invert.sweeps.photo_scores import PhotoScores
 from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
@@ -87,7 +88,15 @@ class PassStarted:
     out: Path
 
 
-SweepEvent = PassStarted | PhotosScored | Notice | GroupStarted | GroupStep | CellFinished
+@dataclass(frozen=True)
+class ReportWritten:
+    """`report.json` in `out` is that of now; what is drawn from it before the next event is its cost too."""
+
+    out: Path
+    report: Report = field(repr=False)
+
+
+SweepEvent = PassStarted | PhotosScored | Notice | GroupStarted | GroupStep | CellFinished | ReportWritten
 
 
 class Sweep:
@@ -173,9 +182,15 @@ class Sweep:
         executor = self._executor = self._hired(waiting)
         if self.interrupted:
             executor.interrupt()
+        finished = {cell.id for cell in self.cells if self._is_finished(cell)}
+        pace = Pace()
         for event in executor.run(lambda: self._next_task(folder, waiting)):
+            if pace.is_due:
+                with pace.writing():
+                    self.summary.write()
+                    yield ReportWritten(folder.out, self.summary.content)
             if isinstance(event, Begun):
-                yield GroupStarted(event.task.missing, sum(map(self._is_finished, self.cells)))
+                yield GroupStarted(event.task.missing, len(finished))
             elif isinstance(event, File):
                 folder.write(event.path, event.content)
             elif isinstance(event, Checkpoint):
@@ -185,6 +200,8 @@ class Sweep:
                 folder.write_record(record)
                 record = self.summary.matched(event.cell, record)  # which is the study's, and grows with it
                 self.summary.add(event.cell, record)
+                pace.something_new()
+                finished |= {event.cell.id} if self._is_finished(event.cell) else set()
                 yield CellFinished(event.cell, record)
             elif isinstance(event, Ended):
                 cells = event.task.cells

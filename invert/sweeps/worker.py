@@ -33,6 +33,8 @@ from invert.sweeps.request import Request
 
 CHECKPOINT_SECONDS = 30.0
 SNAPSHOTS = 8
+PHOTOS = 64
+"""How many photos a worker keeps at hand."""
 
 
 @dataclass(frozen=True)
@@ -241,6 +243,8 @@ class Worker:
     def photo(self, subject: Subject, path: str) -> Tensor:
         """A photo as a network sees it, `(1, C, H, W)` in [0, 1]."""
         if (subject, path) not in self._photos:
+            while len(self._photos) >= PHOTOS:
+                del self._photos[next(iter(self._photos))]
             self._photos[subject, path] = subject.image(self._find(path))
         return self._photos[subject, path]
 

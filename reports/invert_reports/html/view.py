@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from invert.report import Record, Report, ReportedPhoto, ScoredClass, ScoredPhotos
@@ -16,19 +17,38 @@ from invert_reports.html.numbers import percent, probability, short
 from invert_reports.html.pictures import Album
 from invert_reports.html.vocabulary import Vocabulary, Words, match_in_short
 from invert_reports.study import Crossing, Row, Study
+from invert_reports.study import studies as studies_of
 
 SHOWN_REAL = {"highest": ("most", 4), "lowest": ("least", 2)}
+
+
+@dataclass(frozen=True)
+class Link:
+    """To another page of the same report, and how many runs it shows."""
+
+    href: str
+    text: str
+    runs: int | None
 
 
 class View:
     """A report made ready for the template."""
 
-    def __init__(self, report: Report, studies: Sequence[Study], album: Album) -> None:
+    def __init__(
+        self,
+        report: Report,
+        studies: Sequence[Study],
+        album: Album,
+        whole: Report | None = None,
+        about: str = "",
+        links: Sequence[Link] = (),
+    ) -> None:
         self.report, self.studies = report, studies
+        self.about, self.links = about, links
         self.vocabulary = Vocabulary(report.measures)
         self.contents = Contents(report, studies, album)
-        self.lede = provenance.lede(report, studies)
-        self.banner = provenance.banner(report)
+        self.lede = provenance.lede(report, studies if whole is None else studies_of(whole))
+        self.banner = provenance.banner(report if whole is None else whole)
         self.running = report.status == "running"
         self.commands = provenance.commands(report)
         self.provenance = provenance.sections(report)
