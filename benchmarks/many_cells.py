@@ -162,13 +162,11 @@ def study(out: Path, cells: int) -> None:
     print(
         f"the last page: {time.process_time() - before:.1f} s of processor time; {memory():.2f} GiB at most"
     )
-    size = sum(file.stat().st_size for file in (out / "study").rglob("*") if file.is_file())
-    print(
-        f"{size / 2**20:.0f} MiB on disk, report.json {(out / 'study/report.json').stat().st_size / 2**20:.1f} MiB"
-    )
-    print(
-        f"report.html {page.stat().st_size / 2**20:.1f} MiB, {len(list(page.parent.glob('pages/*')))} pages behind it"
-    )
+    study = out / "study"
+    size = sum(file.stat().st_size for file in study.rglob("*") if file.is_file()) / 2**20
+    report, behind = (study / "report.json").stat().st_size / 2**20, len(list(study.glob("pages/*")))
+    print(f"{size:.0f} MiB on disk; report.json {report:.1f} MiB")
+    print(f"report.html {page.stat().st_size / 2**20:.1f} MiB, with {behind} pages behind it")
     print(f"opens in {opens(page):.2f} s")
 
 

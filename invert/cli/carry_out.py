@@ -16,12 +16,14 @@ from typing import Any
 import invert_reports
 from invert.cli.progress import show
 from invert.cli.rows import show_rows
-from invert.cli.terminal import PATH, tell
+from invert.cli.terminal import PATH, say, tell
 from invert.errors import plain
 from invert.foreign import foreign
 from invert.photos import Skipped
 from invert.report import LayerRow
-from invert.sweeps.auto import sweep_of, told
+from invert.sweeps.auto import FIRST, AutoSweep, sweep_of, told
+from invert.sweeps.dry_run import plan_of
+from invert.sweeps.options import AUTO
 from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
 from invert.sweeps.sweep import HERE, ReportWritten, Sweep
@@ -74,6 +76,26 @@ def carry_out(
         webbrowser.open(page.resolve().as_uri())
     print(f"report: {plain(str(page), PATH)}", file=sys.stderr if as_json else sys.stdout)
     return STATUS[summary.status]
+
+
+def foresee(request: Request, out: Path, where: Placement, as_json: bool) -> int:
+    """Say on standard output what a request into `out` would take; nothing is written."""
+    with foreign():
+        sweep = sweep_of(request, where)
+        _say(sweep.skipped)
+        passes = [sweep.first] if isinstance(sweep, AutoSweep) and sweep.first is not None else []
+        plans = [plan_of(each, out / FIRST) for each in passes]
+        if request.until != AUTO:
+            plans.append(plan_of(sweep, out))
+    if as_json:
+        print(json.dumps([plan.as_json() for plan in plans]))
+        return 0
+    for plan in plans:
+        for line in plan.lines():
+            say(line)
+    if passes:
+        say("that is the first of two passes; the second takes at most as long again")
+    return 0
 
 
 def _say(skipped: list[Skipped]) -> None:

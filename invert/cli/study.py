@@ -50,6 +50,9 @@ class Output:
     quiet: bool = option("--quiet", "no progress, only the last line", group=WHERE, default=False)
     json: bool = option("--json", "the summary on standard output", group=WHERE, default=False)
     open: bool = option("--open", "open the page when it is done", group=WHERE, default=False)
+    dry_run: bool = option(
+        "--dry-run", "only say what it would take: cells, time, memory, disk", group=WHERE, default=False
+    )
     debug: bool = option("--debug", "a traceback with an error", group=WHERE, default=False)
 
     def named(self) -> Path | None:
@@ -74,8 +77,10 @@ def study(words: Sequence[str]) -> int:
     request, output, where = parsed(words)
     if request.model not in words and not output.quiet:
         tell(f"going on with {request.command()}")
-    from invert.cli.carry_out import carry_out  # torch, which takes seconds
+    from invert.cli.carry_out import carry_out, foresee  # torch, which takes seconds
 
+    if output.dry_run:
+        return foresee(request, output.folder(request.model), where, output.json)
     return carry_out(
         request,
         output.folder(request.model),

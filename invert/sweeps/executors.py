@@ -50,10 +50,15 @@ def executor_for(where: Placement, worker: Worker, subject: Subject, groups: int
         from invert.sweeps.on_ray import OnRay  # an extra
 
         return OnRay(where, device, subject.sha256, groups)
-    jobs = min(where.jobs or jobs_that_pay(device, groups, steps), max(groups, 1))
+    jobs = jobs_for(where, device, groups, steps)
     if jobs == 1:
         return InTurn(worker)
     return Crew(partial(_hired, device), jobs)
+
+
+def jobs_for(where: Placement, device: torch.device, groups: int, steps: int) -> int:
+    """How many workers there are to be: 1 is this process alone. On a cluster as many as it has room for."""
+    return min(where.jobs or jobs_that_pay(device, groups, steps), max(groups, 1))
 
 
 def _hired(device: torch.device, n: int) -> Process:

@@ -6,6 +6,7 @@ It prints nothing: it yields what happened, and the command line shows it and dr
 from __future__ import annotations
 
 import json
+import time
 import warnings
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,7 @@ from invert.subjects import Subject
 from invert.sweeps.cells import Cell, choose_photos, groups, objective_of, plan
 from invert.sweeps.executors import Executor, executor_for
 from invert.sweeps.folder import Folder
+from invert.sweeps.forecast import Kind, kind_of
 from invert.sweeps.growth import PHOTOS, differences
 from invert.sweeps.machine import fixed_threads, threads
 from invert.sweeps.nulls import Nulls
@@ -54,6 +56,8 @@ TOGETHER = {"cuda": 8}
 MOST_LOST = 3
 """Workers that may be lost with the same cells before these have failed."""
 HERE = Placement(jobs=1)
+TRYING = 500
+"""Steps to do for each kind of cell from which it pays to try how long a step of each takes: four do."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,15 @@ class PassStarted:
 
 
 @dataclass(frozen=True)
+class Planned:
+    """These cells are to be worked on, so many groups at a time; `tried` has some kinds' seconds a step."""
+
+    cells: list[Cell]
+    jobs: int
+    tried: dict[Kind, float]
+
+
+@dataclass(frozen=True)
 class ReportWritten:
     """`report.json` in `out` is that of now; what is drawn from it before the next event is its cost too."""
 
@@ -96,7 +109,9 @@ class ReportWritten:
     report: Report = field(repr=False)
 
 
-SweepEvent = PassStarted | PhotosScored | Notice | GroupStarted | GroupStep | CellFinished | ReportWritten
+SweepEvent = (
+    PassStarted | Planned | PhotosScored | Notice | GroupStarted | GroupStep | CellFinished | ReportWritten
+)
 
 
 class Sweep:
@@ -183,6 +198,8 @@ class Sweep:
         if self.interrupted:
             executor.interrupt()
         finished = {cell.id for cell in self.cells if self._is_finished(cell)}
+        to_do = [cell for cell in self.cells if cell.id not in finished]
+        yield Planned(to_do, executor.jobs, self._speeds(to_do))
         pace = Pace()
         for event in executor.run(lambda: self._next_task(folder, waiting)):
             if pace.is_due:
@@ -224,6 +241,27 @@ class Sweep:
         to_do = [cells for cells in waiting if not all(map(self._is_finished, cells))]
         steps = sum(steps_of(cells[0]) for cells in to_do)
         return executor_for(self.where, self._worker, self.subject, len(to_do), steps)
+
+    def _speeds(self, cells: list[Cell]) -> dict[Kind, float]:
+        """The seconds a step of these cells' kinds: from runs that are there, or tried where it pays."""
+        known: dict[Kind, float] = {}
+        for cell in self.cells:
+            record = self.summary.records.get(cell.id)
+            if record is not None and record.steps and record.error is None:
+                known[kind_of(cell)] = record.seconds / record.steps
+        to_try = {kind_of(cell): cell for cell in cells if kind_of(cell) not in known}
+        pays = sum(map(steps_of, cells)) >= TRYING * len(to_try)
+        return known | (self.tried(to_try.values()) if pays and len(to_try) > 1 else {})
+
+    def tried(self, cells: Iterable[Cell], seconds: float = 30.0) -> dict[Kind, float]:
+        """The seconds a step of these cells takes, each tried; no more of them after so many seconds."""
+        began, known = time.monotonic(), dict[Kind, float]()
+        for cell in cells:
+            if self.interrupted or time.monotonic() - began > seconds:
+                break
+            with suppress(Exception, SystemExit), fixed_threads():  # it will say so when its turn comes
+                known[kind_of(cell)] = self._worker.seconds_a_step([cell])
+        return known
 
     def _lost_with(self, lost: Lost, folder: Folder, waiting: deque[list[Cell]]) -> Notice:
         """The cells of a worker that is no more are done again, but not for ever."""

@@ -195,25 +195,43 @@ class Worker:
                 yield CellFinished(cell, record_of(cell, None, error=error_line))
         yield Ended(task, too_large)
 
-    def _solve(self, task: Task) -> Iterator[WorkerEvent]:
-        cells, first = task.cells, task.cells[0]
-        request, prior = first.request, prior_of(first)
-        subject = self.subject(request)
+    def seconds_a_step(self, cells: list[Cell]) -> float:
+        """How long a step of a cell of these takes here, tried in a few; nothing comes of them."""
+        device = self.subject(cells[0].request).device
+        steps = 4 if device.type == "cpu" else 24  # the first ones of which prepare the others
+        _, optimisation = self._posed(cells, steps)
+        began = 0.0
+        for event in optimisation:
+            if isinstance(event, Step) and event.step in (steps // 2, steps):
+                float(event.loss[0])  # the device has come so far
+                seconds, began = time.monotonic() - began, time.monotonic()
+        return seconds / (steps - steps // 2) / len(cells)
+
+    def _posed(self, cells: list[Cell], steps: int | None) -> tuple[Problem, Optimisation]:
+        first = cells[0]
+        request, subject = first.request, self.subject(first.request)
         photo = None if first.photo is None else self.photo(subject, photo_path(first))
         problem = Problem.pose(
             subject,
             objective_of(first, subject, photo),
-            prior,
+            prior_of(first),
             views=request.views,
         )
-        self._optimisation = optimisation = problem.optimisation(
+        return problem, problem.optimisation(
             [cell.seed for cell in cells],
-            request.steps,
+            steps,
             until=first.until,
             patience=request.patience,
             stops=stops_of(request),
             precision=request.precision,
         )
+
+    def _solve(self, task: Task) -> Iterator[WorkerEvent]:
+        cells, first = task.cells, task.cells[0]
+        request, subject = first.request, self.subject(first.request)
+        photo = None if first.photo is None else self.photo(subject, photo_path(first))
+        problem, self._optimisation = self._posed(cells, request.steps)
+        optimisation = self._optimisation
         if self._interrupted:
             optimisation.interrupt()
         if task.state is not None:
