@@ -13,6 +13,8 @@ from invert.sweeps.worker import Lost, Task, WorkerEvent
 
 TICK = 0.2
 """Seconds in which an interruption is passed on."""
+PARTING = 5.0
+"""Seconds that the thread of a worker which is let go has to notice."""
 AHEAD = 64
 """Events that may wait to be taken in; a worker that is further ahead waits."""
 
@@ -68,14 +70,15 @@ class _Work:
 
     def __init__(self, hire: Callable[[int], Member], jobs: int) -> None:
         self.idle = jobs
-        self._hire, self._jobs = hire, jobs
+        self._hire = hire
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._events: queue.Queue[WorkerEvent | BaseException | None] = queue.Queue(AHEAD)
         self._members: dict[int, Member] = {}
         self._changing = threading.Lock()
         self._interrupted = self._closed = False
-        for n in range(jobs):
-            threading.Thread(target=self._work, args=(n,), daemon=True).start()
+        self._threads = [threading.Thread(target=self._work, args=(n,), daemon=True) for n in range(jobs)]
+        for thread in self._threads:
+            thread.start()
 
     def give(self, task: Task) -> None:
         self.idle -= 1
@@ -103,8 +106,10 @@ class _Work:
             self._closed = True
             for member in self._members.values():
                 member.close()
-        for _ in range(self._jobs):
+        for _ in self._threads:
             self._tasks.put(None)
+        for thread in self._threads:
+            thread.join(PARTING)
 
     def _work(self, n: int) -> None:
         """The life of one thread; the workers it starts take no signal: they go to the driver."""
@@ -125,17 +130,12 @@ class _Work:
 
     def _member(self, n: int) -> Member | None:
         """Who works in this thread; None where nothing is to be begun any more."""
-        if self._interrupted:
-            return None
-        if n not in self._members:
-            member = self._hire(n)
-            with self._changing:
-                self._members[n] = member
-                if self._closed:
-                    member.close()
-                elif self._interrupted:
-                    member.interrupt()
-        return self._members[n]
+        with self._changing:
+            if self._interrupted or self._closed:
+                return None
+            if n not in self._members:
+                self._members[n] = self._hire(n)
+            return self._members[n]
 
     def _tell(self, event: WorkerEvent | BaseException | None) -> None:
         while not self._closed:

@@ -27,7 +27,6 @@ from invert.sweeps.placement import Placement
 from invert.sweeps.wire import event_of, packed, solved
 from invert.sweeps.worker import Ended, Joined, Task, Worker, WorkerEvent
 
-MOST_FILE = 2**36
 PATIENCE = 10.0
 """Seconds after which it is said that the cluster has no room for a worker yet."""
 SAME = ("invert", "torch")
@@ -61,6 +60,7 @@ class OnRay(Crew):
 
 
 def _ray() -> Any:
+    os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")  # a late call must not begin a Ray of its own
     try:
         import ray
     except ImportError:
@@ -161,7 +161,7 @@ class _Files:
             file, colon, factory = (name, "", "") if Path(name).is_file() else name.rpartition(":")
             if not Path(file).is_file():
                 return None
-            content = read_regular(file, MOST_FILE)
+            content = read_regular(file, Path(file).stat().st_size)
             digest = sha256(content).hexdigest()
             if digest not in self._contents:
                 self._contents[digest] = self._ray.put(content)
@@ -204,6 +204,6 @@ def _kept(digest: str, name: str, held: Any) -> Path:
         raise RunError(f"{folder} is somebody else's: remove it")
     file = folder / digest / name
     with suppress(OSError):
-        if sha256(read_regular(file, MOST_FILE)).hexdigest() == digest:
+        if sha256(read_regular(file, file.stat().st_size)).hexdigest() == digest:
             return file
     return write_whole(file, _ray().get(held))

@@ -43,7 +43,7 @@ from invert.sweeps.request import Request
 
 MORE = 4
 """How many times as many steps the command asks for that goes on with a row."""
-POOLED = 64
+POOLED = 48
 """Photos at most that a row's own numbers are pooled over; each photo has its own beside them."""
 FEW = 16
 """Photos up to which a row is measured once, when it is whole; with more as their number doubles."""

@@ -173,6 +173,17 @@ class View:
         """What a row's own numbers are pooled over; empty where that is one photo."""
         return over(crossing.summary) if is_pooled(crossing.summary) else ""
 
+    def ranking(self, crossing: Crossing) -> str:
+        """The photos of which a row keeps most and least, by name; empty where none are named."""
+        known = crossing.summary.ranking
+        if known is None:
+            return ""
+        best, worst = (
+            ", ".join(self.contents.photo_name(photo) for photo in photos)
+            for photos in (known.best, known.worst)
+        )
+        return f"Best: {best}; worst: {worst} (by {known.by})."
+
     def shows_floor(self, study: Study) -> bool:
         return any(FLOOR in crossing.summary.controls for row in study.rows for crossing in row.crossings)
 
