@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from invert.cli.compare import OUTPUT, SHARED, WORKERS, Comparing
 from invert.cli.study import Output
 from invert.sweeps.options import Option, asked
 from invert.sweeps.placement import Placement
@@ -27,6 +30,10 @@ def line(option: Option) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
+def table(lines: Iterable[str]) -> str:
+    return "\n".join(["| option | what |", "|---|---|", *lines])
+
+
 def page() -> str:
     groups: dict[str, list[str]] = {}
     for cls in (Request, Placement, Output):
@@ -34,8 +41,19 @@ def page() -> str:
             groups.setdefault(how.group, []).extend(map(line, how.options))
     parts = [HEAD]
     for group, lines in groups.items():
-        heading = [f"## {group[0].upper()}{group[1:]}", ""] if group else []
-        parts.append("\n".join([*heading, "| option | what |", "|---|---|", *lines]))
+        parts += [f"## {group[0].upper()}{group[1:]}"] if group else []
+        parts.append(table(lines))
+    own = (line(option) for _, how in asked(Comparing) for option in how.options)
+    shared = [
+        how
+        for cls, names in ((Request, SHARED), (Placement, WORKERS), (Output, OUTPUT))
+        for one, how in asked(cls)
+        if one.name in names
+    ]
+    parts += ["## Of `invert compare A B`", table(own)]
+    parts.append(
+        f"And, as above: {', '.join(f'`{option.name}`' for how in shared for option in how.options)}."
+    )
     return "\n\n".join(parts)
 
 

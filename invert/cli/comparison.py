@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -20,12 +20,15 @@ from invert.errors import RequestError
 from invert.files import write_json
 from invert.report import read_report
 from invert.sweeps.compare import Change, Comparison, compare
-from invert.sweeps.options import read
+from invert.sweeps.options import Said, read
 from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
 from invert.sweeps.sides import Side
 from invert.sweeps.threshold import Judgement, Threshold, judge
 from invert.sweeps.verdict import Verdict, verdict
+
+if TYPE_CHECKING:
+    from invert.cli.compare import Comparing
 
 SHOWN = (
     "feature_error",
@@ -39,49 +42,49 @@ FEWEST_SEEDS = 3
 """With fewer, the noise of what is kept cannot be measured: it is taken over pairs of seeds."""
 
 
-def comparison(options: argparse.Namespace, command: str) -> int:
-    """What `options` ask for; standard output holds one form of it, and standard error the progress."""
-    if options.json and options.markdown:
+def comparison(asked: Comparing, said: Said, command: str) -> int:
+    """Standard output holds one form of what is asked for, and standard error the progress."""
+    output = read(Output, said)
+    if output.json and asked.markdown:
         raise RequestError("--json and --markdown both ask for standard output: one of them")
-    thresholds = [Threshold.parse(text) for text in options.fail_if]
-    pairs = dict(_pair(text) for text in options.layer)
-    output = read(Output, vars(options))
+    thresholds = [Threshold.parse(text) for text in asked.fail_if]
+    pairs = dict(_pair(text) for text in asked.layer)
     folders: list[Path] = []
-    for folder, request in list(_sides(options, output, pairs, bool(thresholds))):
+    for folder, request in list(_sides(said, asked, output, pairs, bool(thresholds))):
         if request is not None:
             with redirect_stdout(sys.stderr):
-                resume, where = bool(output.resume), read(Placement, vars(options))
-                status = carry_out(request, folder, resume, output.quiet, again="--resume", where=where)
+                where = read(Placement, said)
+                status = carry_out(request, folder, asked.resume, output.quiet, again="--resume", where=where)
             if status:
                 return status
         folders.append(folder)
     a, b = (Side(folder, read_report(folder)) for folder in folders)
     found = compare(a, b, pairs)
     judgements = judge(thresholds, found)
-    said = verdict(found)
-    content = found.as_json() | {"verdict": said.as_json(), "fail_if": [j.as_json() for j in judgements]}
+    told = verdict(found)
+    content = found.as_json() | {"verdict": told.as_json(), "fail_if": [j.as_json() for j in judgements]}
     out = Path(output.out) if output.out else None
     page = None
     if out is not None:
         write_json(out / "comparison.json", content)
         page = invert_reports.write_comparison(out, *folders)
-    if options.json:
+    if output.json:
         print(json.dumps(content))
-    elif options.markdown:
-        print(markdown(found, said, judgements, command))
+    elif asked.markdown:
+        print(markdown(found, told, judgements, command))
     else:
-        _show(found, said)
+        _show(found, told)
     if page is not None:
-        with redirect_stdout(sys.stderr if options.json or options.markdown else sys.stdout):
+        with redirect_stdout(sys.stderr if output.json or asked.markdown else sys.stdout):
             say(f"comparison: {page}")
     return _tell(judgements)
 
 
 def _sides(
-    options: argparse.Namespace, output: Output, pairs: dict[str, str], judged: bool
+    said: Said, asked: Comparing, output: Output, pairs: dict[str, str], judged: bool
 ) -> Iterator[tuple[Path, Request | None]]:
     """Each side: its folder, and the request that is to fill it where it is not yet one that holds a run."""
-    for index, side in enumerate((options.a, options.b)):
+    for index, side in enumerate((asked.a, asked.b)):
         if (Path(side) / "report.json").is_file():
             yield Path(side), None
             continue
@@ -89,7 +92,7 @@ def _sides(
             raise RequestError("networks are run before they are compared: say where with --out DIR")
         model, _, weights = side.partition("=")
         layers = tuple(dict.fromkeys(pairs.values() if index else pairs))
-        request = read(Request, vars(options), model=model, weights=weights or None, layer=layers)
+        request = read(Request, said, model=model, weights=weights or None, layer=layers)
         if judged and len(request.seeds) < FEWEST_SEEDS:
             raise RequestError(
                 f"--fail-if is decided beyond the noise between seeds: give --seeds {FEWEST_SEEDS} or more"

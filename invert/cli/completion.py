@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from typing import Any
 
 from invert import registry
 from invert.cli.arguments import parser
+from invert.cli.compare import Comparing
 from invert.cli.study import Output
 from invert.errors import unknown
 from invert.sweeps.options import asked
@@ -19,6 +21,7 @@ from invert.sweeps.request import SUBCOMMANDS, Request
 STUDY = ""
 """The name of the main job, which no first word names."""
 MODELS = ("alexnet-mini",)
+ALL = (Comparing, Request, Placement, Output)
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,10 @@ def completion(words: list[str]) -> int:
     return 0
 
 
-def options() -> dict[str, Completed]:
-    """What completes the options of the main job, and of the others where they have the same."""
+def options(classes: Iterable[type[Any]] = (Request, Placement, Output)) -> dict[str, Completed]:
+    """What completes the options of the main job, or of these classes."""
     found = {"--help": Completed("what can be asked for"), "--version": Completed("the version")}
-    for cls in (Request, Placement, Output):
+    for cls in classes:
         for _, how in asked(cls):
             for one in how.options:
                 if one.name.startswith("--"):
@@ -122,7 +125,7 @@ def _zsh() -> Iterator[str]:
 def _fish() -> Iterator[str]:
     yield f"complete -c invert -n __fish_use_subcommand -a '{' '.join((*SUBCOMMANDS, *MODELS))}'"
     yield f"complete -c invert -n '__fish_seen_subcommand_from completion' -f -a '{' '.join(SHELLS)}'"
-    known = options()
+    known = options(ALL)
     for command, names in of_commands().items():
         seen = f"__fish_seen_subcommand_from {command or ' '.join(SUBCOMMANDS)}"
         for name in names:
@@ -137,7 +140,7 @@ def _fish() -> Iterator[str]:
 def _followed(form: str) -> Iterator[str]:
     """A line for each word behind which one of some others comes."""
     yield form.format(names="completion", words=" ".join(SHELLS))
-    for name, one in options().items():
+    for name, one in options(ALL).items():
         if one.words and not one.files:
             yield form.format(names=name, words=" ".join(one.words))
 

@@ -8,9 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from invert import registry
-from invert.cli.arguments import parser
+from invert.cli.arguments import add_options, parser
+from invert.cli.study import Output
 from invert.cli.terminal import say
 from invert.errors import one_line, plain
+from invert.sweeps.options import read
 
 if TYPE_CHECKING:
     import torch
@@ -27,10 +29,10 @@ In fp32 it is off by less than 0.001, in bf16 by 0.005; a picture that was never
 def doctor(words: list[str]) -> int:
     """Status 1 if a package is missing, a plug-in is broken or a device computes something else."""
     p = parser("doctor", "What is installed here, and whether each device finds a known answer.")
-    p.add_argument("--json", action="store_true", help="as JSON")
-    options = p.parse_args(words)
+    add_options(p, Output, ("json",))
+    output = read(Output, vars(p.parse_args(words)))
     found = examined()
-    if options.json:
+    if output.json:
         print(json.dumps(found, indent=1))
     else:
         _tell(found)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from invert import registry
 from invert.cli.arguments import add_options, parser
+from invert.cli.study import Output
 from invert.cli.terminal import say, show_table
 from invert.foreign import foreign
 from invert.sweeps.options import read
@@ -24,10 +25,10 @@ NETWORK = ("model", "weights", "labels", "size", "mean", "std")
 def layers(words: list[str]) -> int:
     """The layers of a network, in the order in which an image meets them."""
     p = parser("layers", "Names, aliases and shapes of a network's layers, shallow to deep.")
-    p.add_argument("--json", action="store_true", help="as JSON")
     add_options(p, Request, NETWORK)
-    options = p.parse_args(words)
-    asked = read(Request, vars(options))
+    add_options(p, Output, ("json",))
+    said = vars(p.parse_args(words))
+    asked, output = read(Request, said), read(Output, said)
     from invert.subjects import load
 
     # Shapes do not depend on the weights: none are downloaded to list layers.
@@ -36,7 +37,7 @@ def layers(words: list[str]) -> int:
     with foreign():
         subject = load(asked.model, weights, **more)
         main = set(subject.main_layers)
-    if options.json:
+    if output.json:
         rows = [
             {
                 "name": layer.name,

@@ -48,7 +48,7 @@ class Output:
         "--figure", "draw the grid as .png, .pdf or .svg", "FILE", FIGURE, group=WHERE
     )
     quiet: bool = option("--quiet", "no progress, only the last line", group=WHERE, default=False)
-    json: bool = option("--json", "the summary on standard output", group=WHERE, default=False)
+    json: bool = option("--json", "what comes out as JSON on standard output", group=WHERE, default=False)
     open: bool = option("--open", "open the page when it is done", group=WHERE, default=False)
     dry_run: bool = option(
         "--dry-run", "only say what it would take: cells, time, memory, disk", group=WHERE, default=False

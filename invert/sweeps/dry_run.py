@@ -60,9 +60,9 @@ class Plan:
         for kind, (cells, steps, seconds) in list(self.kinds.items())[:MOST]:
             name = " ".join(part for part in kind[1:] if part) or kind[0]
             rate = "not tried" if seconds is None else f"{1000 * seconds:.3g} ms a step"
-            yield f"  {plain(name, 80)}: {cells:,} × {steps // max(cells, 1):,} steps, {rate}"
+            yield f"{plain(name, 80)}: {cells:,} × {steps // max(cells, 1):,} steps, {rate}"
         if len(self.kinds) > MOST:
-            yield f"  and {len(self.kinds) - MOST} more kinds"
+            yield f"and {len(self.kinds) - MOST} more kinds"
         time = "unknown" if self.seconds is None else f"at most about {duration(self.seconds)}"
         yield f"time {time}; memory about {_size(self.memory)}; disk at most {_size(self.disk)}"
 
