@@ -14,7 +14,7 @@ from kill_and_resume import contents, differences, finished
 from reliability_helpers import report
 from test_processes import wait_for
 
-from invert.errors import RequestError, RunError
+from invert.errors import RunError
 from invert.sweeps import on_ray
 from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
@@ -128,11 +128,3 @@ def test_a_cluster_that_is_not_there_is_one_line(request_for_60: Request, tmp_pa
     where = Placement(on="ray=127.0.0.1:1")
     with pytest.raises(RunError, match=r"--on ray=127\.0\.0\.1:1: "):
         list(Sweep(request_for_60, where=where).run(tmp_path / "out"))
-
-
-@pytest.mark.parametrize("words", ["cpus", "cpus=x", "gpus=-1", "memory=4XB", "disk=3", "cpus=0"])
-def test_amounts_that_are_none(words: str) -> None:
-    from invert.cli.study import parsed
-
-    with pytest.raises(RequestError, match=r"cpus=2,gpus=1,memory=4GB"):
-        parsed(["alexnet-mini", "--on", "ray", "--on-options", words])
