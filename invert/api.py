@@ -55,6 +55,8 @@ class Result:
     device: str
     precision: Precision
     views: RandomViews | None = None
+    kept: int = 0
+    """The step that `image` is of; 0 where it is of none."""
 
     def save(self, path: str | Path) -> Path:
         """Write the image as a PNG to `path`, or with all that is known of it to a folder.
@@ -160,7 +162,11 @@ def restore(observation: Observation, prior: str | Prior = "dip", **options: Any
     `observation.bind(None).seen` shows what was seen of it.
     """
     bound = observation.bind(None)
-    found = run(None, bound, prior, **options)
+    return consistent(run(None, bound, prior, **options), bound)
+
+
+def consistent(found: Result, bound: Observation) -> Result:
+    """A result whose picture agrees with what is known of it, and is measured so."""
     image = bound.consistent(found.image)
     return replace(found, image=image, measures=measure_run(Evidence(None, bound, image, bound.original)))
 
@@ -219,6 +225,7 @@ def result(
         device=str(problem.device),
         precision=optimisation.precision,
         views=problem.views,
+        kept=stopped.best_steps[b],
     )
 
 

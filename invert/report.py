@@ -70,8 +70,22 @@ Top5 = Annotated[
 
 
 @dataclass(kw_only=True, eq=False)
+class Floor(Fields):
+    """What a method without a prior makes of what was observed of a picture."""
+
+    always: ClassVar[str] = "method about seconds measures file error"
+
+    method: str = ""
+    about: Annotated[str, Says("What it does, and whose it is.")] = ""
+    seconds: Annotated[float, Says(minimum=0)] = 0.0
+    measures: Numbers = field(default_factory=dict)
+    file: File | None = None
+    error: Annotated[str | None, Says("Why there is none.")] = None
+
+
+@dataclass(kw_only=True, eq=False)
 class ReportedPhoto(Fields):
-    """A photo, as the network saw it."""
+    """A photo, as the network saw it; of a restoration the truth, and no file where that is not known."""
 
     always: ClassVar[str] = "id name sha256 file top5"
 
@@ -80,6 +94,10 @@ class ReportedPhoto(Fields):
     sha256: Digest | None = None
     file: File | None = None
     top5: Top5 = None
+    observed: Annotated[File | None, Says("Of a restoration: what was seen of it.")] = None
+    floors: Annotated[list[Floor], Says("Of a restoration: what methods of a second make of it.")] = field(
+        default_factory=list
+    )
 
 
 @dataclass(kw_only=True, eq=False)
@@ -186,6 +204,7 @@ class RecordFiles(Fields):
     record: File | None = None
     snapshots: list[Snapshot] = field(default_factory=list)
     evidence: AttributionFiles | None = None
+    observed: Annotated[File | None, Says("Of a restoration: what was seen of the picture.")] = None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -227,6 +246,18 @@ class RowMatch(Match):
 
 
 @dataclass(kw_only=True, eq=False)
+class Observed(Fields):
+    """What a picture was seen through, where that is no layer."""
+
+    always: ClassVar[str] = "operator settings"
+
+    operator: Annotated[str, Says("The name of an operator.")] = ""
+    settings: Annotated[dict[str, Any], Says("Its settings, as they were for this picture.")] = field(
+        default_factory=dict
+    )
+
+
+@dataclass(kw_only=True, eq=False)
 class Record(Fields):
     """A run: an entry of `runs` and of `controls`, and what its record.json holds."""
 
@@ -245,12 +276,16 @@ class Record(Fields):
     views: Annotated[dict[str, Any] | None, Says("The random views that each step looked at.")] = None
     image: Annotated[str | None, Says("The id of the photo whose features were matched.")] = None
     control: Annotated[str | None, Says(enum=["random weights", None])] = None
+    observed: Annotated[Observed | None, Says("Of a restoration: what the picture was seen through.")] = None
     seed: int = 0
     steps: Annotated[int, Says("Steps done.", minimum=0)] = 0
     seconds: Annotated[float, Says("In the loop alone.", minimum=0)] = 0.0
     stopped: Annotated[
         str | None,
         Says("steps, until, plateau, not finite, interrupted, did not move, or the name of a --stop."),
+    ] = None
+    kept_step: Annotated[
+        int | None, Says("Of a restoration: the step that its picture is of.", minimum=0)
     ] = None
     until: Annotated[float | None, Says("The feature error at which it was to end.")] = None
     reached: Annotated[bool | None, Says("Whether the error of --until was reached.")] = None
@@ -293,6 +328,22 @@ Tiles = Annotated[
 
 
 @dataclass(kw_only=True, eq=False)
+class Restored(Fields):
+    """A restored picture: the mean over seeds, made to agree with what is known."""
+
+    always: ClassVar[str] = "file seeds measures spread uncertainty largest"
+
+    file: Annotated[File | None, Says("At the size, depth and mode of the file that came in.")] = None
+    seeds: Annotated[int, Says("Over how many it is the mean.", minimum=1)] = 1
+    measures: Numbers = field(default_factory=dict)
+    spread: Annotated[
+        float | None, Says("Standard deviation over seeds, in levels of 255: its mean square, rooted.")
+    ] = None
+    uncertainty: Annotated[File | None, Says("Where seeds differ: black nowhere, white most.")] = None
+    largest: Annotated[float | None, Says("The standard deviation that is white, in levels of 255.")] = None
+
+
+@dataclass(kw_only=True, eq=False)
 class PhotoRow(Fields):
     """A photo's part of a row: what its own inversions show of it."""
 
@@ -300,6 +351,7 @@ class PhotoRow(Fields):
     match: RowMatch | None = None
     reading: Annotated[str | None, Says("One sentence.")] = None
     tiles: Tiles = None
+    restored: Annotated[Restored | None, Says("Of a restoration: what came of it.")] = None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -368,7 +420,9 @@ class Origin(Fields):
     request: Annotated[dict[str, Any], Says("What was asked, option by option.")] = field(
         default_factory=dict
     )
-    subject: ReportedSubject = field(default_factory=ReportedSubject)
+    subject: Annotated[ReportedSubject | None, Says("The network; null for a restoration.")] = field(
+        default_factory=ReportedSubject
+    )
     judge: Annotated[ReportedSubject | None, Says("The network of --judge.")] = None
     nulls: Annotated[dict[str, NullErrors], Says("Of each layer, its errors between unlike pictures.")] = (
         field(default_factory=dict)
@@ -376,6 +430,11 @@ class Origin(Fields):
     common: Annotated[
         dict[str, CommonError], Says("With --until auto, of each layer the error at which its runs end.")
     ] = field(default_factory=dict)
+
+    @property
+    def network(self) -> ReportedSubject:
+        """The subject; one without a name where there is none."""
+        return self.subject or ReportedSubject()
 
 
 @dataclass(kw_only=True, eq=False)

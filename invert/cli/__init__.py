@@ -60,6 +60,10 @@ def _command(words: list[str]) -> Command:
         from invert.cli.compare import compare
 
         return compare
+    if first == "restore":
+        from invert.cli.restore import restore
+
+        return restore
     if first == "completion":
         from invert.cli.completion import completion
 

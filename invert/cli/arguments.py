@@ -20,6 +20,7 @@ USAGE = """\
   invert priors                                            the priors and their settings
   invert doctor                                            what is installed, and whether it works
   invert report DIR [DIR ...] [--out DIR]                  draw the page again; merge runs into one
+  invert restore denoise|inpaint|upscale|jpeg|flash FILE ...  the same engine, without a network
   invert compare A B [--fail-if "layer fc6 kept.luminance < -0.05"]   two networks or checkpoints
   invert completion bash|zsh|fish                          for the shell: completes the words above
 
@@ -57,7 +58,10 @@ class Parser(argparse.ArgumentParser):
                 raise unknown("option", name, known, f"see {self.prog} --help")
             if word == f"{name}=--":  # which argparse takes for the end of the options
                 self.error(f"argument {name}: it cannot be '--'")
-        said: argparse.Namespace = super().parse_args(words, namespace)
+        # Where files may stand among the options, those are read first.
+        several = any(action.nargs == "*" and not action.option_strings for action in self._actions)
+        read = super().parse_intermixed_args if several else super().parse_args
+        said: argparse.Namespace = read(words, namespace)
         return said
 
 
@@ -91,6 +95,8 @@ def _add(group: argparse._ActionsContainer, option: Option, may_lack: bool) -> N
     help = option.help.replace("%", "%%")
     if not option.name.startswith("-"):
         times: dict[str, Any] = {"nargs": "?"} if may_lack else {}
+        if option.repeated:
+            times = {"nargs": "*"}
         group.add_argument(option.name, metavar=option.metavar, help=help, default=argparse.SUPPRESS, **times)
         return
     details: dict[str, Any] = {"dest": option.key, "help": help, "default": argparse.SUPPRESS}

@@ -26,7 +26,8 @@ from invert.sweeps.dry_run import plan_of
 from invert.sweeps.options import AUTO
 from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
-from invert.sweeps.sweep import HERE, ReportWritten, Sweep
+from invert.sweeps.restoration import AnyRequest
+from invert.sweeps.sweep import HERE, AnySweep, ReportWritten, Sweep
 from invert.typed_json import to_json
 
 SAID = 10
@@ -36,7 +37,7 @@ STATUS = {"done": 0, "failed": 1, "interrupted": 130}
 
 
 def carry_out(
-    request: Request,
+    request: AnyRequest,
     out: Path,
     resume: bool,
     quiet: bool,
@@ -82,6 +83,7 @@ def foresee(request: Request, out: Path, where: Placement, as_json: bool) -> int
     """Say on standard output what a request into `out` would take; nothing is written."""
     with foreign():
         sweep = sweep_of(request, where)
+        assert isinstance(sweep, Sweep)
         _say(sweep.skipped)
         passes = [sweep.first] if isinstance(sweep, AutoSweep) and sweep.first is not None else []
         plans = [plan_of(each, out / FIRST) for each in passes]
@@ -106,7 +108,7 @@ def _say(skipped: list[Skipped]) -> None:
         tell(f"skipped {len(skipped) - SAID} more; report.json names them")
 
 
-def _run(sweep: Sweep, out: Path, resume: bool, quiet: bool) -> Path:
+def _run(sweep: AnySweep, out: Path, resume: bool, quiet: bool) -> Path:
     for event in show(sweep.run(out, resume), len(sweep.cells), quiet):
         if isinstance(event, ReportWritten):
             invert_reports.write_page(event.out, event.report)
@@ -123,7 +125,7 @@ def _tell_unmatched(rows: list[LayerRow]) -> None:
 
 
 @contextmanager
-def _stopping(sweep: Sweep) -> Iterator[None]:
+def _stopping(sweep: AnySweep) -> Iterator[None]:
     """The first Ctrl-C or SIGTERM lets the step in work finish; the second stops at once."""
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -17,7 +17,7 @@ from invert.measures.matched import told
 from invert.progress import duration
 from invert.sweeps.cells import Cell
 from invert.sweeps.forecast import TimeLeft
-from invert.sweeps.sweep import GroupStarted, Notice, PassStarted, PhotosScored, Planned, SweepEvent
+from invert.sweeps.sweep import GroupStarted, Notice, PassStarted, PhotosScored, Planned, SweepEvent, Told
 from invert.sweeps.worker import CellFinished, GroupStep, steps_of
 
 EVERY = 30.0
@@ -99,7 +99,7 @@ def _bar(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
             standing.take(event)
             if isinstance(event, PhotosScored):
                 progress.update(whole, description=f"photo {event.done} of {event.total}")
-            elif isinstance(event, Notice | PassStarted):
+            elif isinstance(event, Notice | Told | PassStarted):
                 progress.console.print(f"invert: {event.text}", markup=False, highlight=False)
             elif isinstance(event, CellFinished):
                 progress.console.print(finished(event), markup=False, highlight=False, emoji=False)
@@ -130,7 +130,7 @@ def _lines(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
     standing, said = Standing(cells), time.monotonic()
     for event in _notices(events):
         standing.take(event)
-        if isinstance(event, PassStarted):
+        if isinstance(event, PassStarted | Told):
             tell(event.text)
         elif isinstance(event, CellFinished):
             left = f", {standing.left}" if standing.done < standing.total and standing.left else ""

@@ -16,6 +16,7 @@ from invert.sweeps.growth import grown, held_by
 from invert.sweeps.options import Form, option, read
 from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
+from invert.sweeps.restoration import Restoration
 
 WHERE = "what comes out"
 
@@ -102,6 +103,8 @@ def parsed(words: Sequence[str]) -> tuple[Request, Output, Placement]:
     output, where = read(Output, said), read(Placement, said)
     folder = output.named()
     held = held_by(folder) if output.resume and folder is not None else None
+    if isinstance(held, Restoration):
+        raise RequestError(f"{folder} holds restored pictures: invert restore --resume {folder} goes on")
     if held is not None and folder is not None:
         return grown(held, said, folder), output, where
     if "model" not in said:

@@ -34,6 +34,8 @@ class Problem:
     objective: Objective
     prior: Prior
     views: RandomViews | None = None
+    place: str | torch.device = "cpu"
+    """Where it is solved, if no network says so."""
 
     @classmethod
     def pose(
@@ -70,7 +72,7 @@ class Problem:
 
     @property
     def device(self) -> torch.device:
-        return torch.device("cpu") if self.network is None else self.network.device
+        return torch.device(self.place) if self.network is None else self.network.device
 
     def optimisation(
         self,

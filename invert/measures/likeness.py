@@ -60,8 +60,7 @@ class PSNR(Measure):
     def __call__(self, evidence: Evidence) -> float | None:
         if evidence.original is None:
             return None
-        error = float((evidence.image - evidence.original).double().square().mean())
-        return 100.0 if error <= 1e-10 else -10 * math.log10(error)
+        return psnr(evidence.image, evidence.original)
 
 
 class SSIM(Measure):
@@ -86,6 +85,12 @@ class SSIM(Measure):
         if evidence.original is None or min(evidence.image.shape[-2:]) < 11:
             return None
         return ssim(evidence.image.mean(1, keepdim=True), evidence.original.mean(1, keepdim=True))
+
+
+def psnr(a: Tensor, b: Tensor) -> float:
+    """10 log₁₀(1 / mean squared error) of two images in [0, 1], at most 100 dB."""
+    error = float((a - b).double().square().mean())
+    return 100.0 if error <= 1e-10 else -10 * math.log10(error)
 
 
 def ssim(a: Tensor, b: Tensor) -> float:

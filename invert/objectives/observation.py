@@ -86,6 +86,12 @@ class Observation(Objective):
             )
         return replace(self, photo=photo, shape=shape, observer=observer, target=target.float())
 
+    def to(self, device: torch.device) -> Observation:
+        """A bound one, for pictures on a device."""
+        observer, target = self._bound
+        photo = self.photo.to(device) if isinstance(self.photo, Tensor) else self.photo
+        return replace(self, photo=photo, observer=observer.to(device), target=target.to(device))
+
     def _shape_of(self, photo: Tensor | None) -> Shape:
         """(C, H, W) of the picture, by all that says so."""
         told = self.shape

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from invert import images
+from invert import images, scans
 from invert.errors import RequestError
 from invert.protocols import Observer, Operator, Shape
 
@@ -23,31 +23,46 @@ class Mask(Operator):
     """Of the pixels that are missing, where they are missing at random."""
     file: str = ""
     """A picture of the same size, white (at least mid-grey) where a pixel is missing; empty: at random."""
+    transparent: bool = False
+    """Missing is where that picture is transparent (at least half), not where it is white."""
 
     def __post_init__(self) -> None:
         if not 0 < self.share < 1:
             raise ValueError(f"share is {self.share}: it must lie between 0 and 1")
+        if self.transparent and not self.file:
+            raise ValueError("transparent asks for a file that is transparent somewhere")
 
     def start(self, shape: Shape, rng: torch.Generator) -> Known:
         _, height, width = shape
         at_random = torch.rand(height, width, generator=rng) < self.share
-        missing = _white(self.file, height, width) if self.file else at_random
+        missing = self._missing(height, width) if self.file else at_random
         if missing.all() or not missing.any():
             how = "every pixel is missing: nothing is known" if missing.all() else "no pixel is missing"
-            hint = " (white is what is missing)" if self.file else ""
+            told = "transparent" if self.transparent else "white"
+            hint = f" ({told} is what is missing)" if self.file else ""
             raise RequestError(f"{self.file or self.name}: {how}{hint}")
         return Known(~missing)
 
+    def _missing(self, height: int, width: int) -> Tensor:
+        """`(H, W)` bool, by the file."""
+        missing = _transparent(self.file) if self.transparent else _white(self.file)
+        if missing.shape != (height, width):
+            raise RequestError(
+                f"{self.file} is {missing.shape[1]} × {missing.shape[0]}, the picture {width} × {height}: "
+                "a mask is as large as its picture"
+            )
+        return missing
 
-def _white(file: str, height: int, width: int) -> Tensor:
-    """`(H, W)` bool: where that picture is white."""
-    white = images.to_float(file)[0].mean(0) >= 0.5
-    if white.shape != (height, width):
-        raise RequestError(
-            f"{file} is {white.shape[1]} × {white.shape[0]}, the picture {width} × {height}: "
-            "a mask is as large as its picture"
-        )
-    return white
+
+def _white(file: str) -> Tensor:
+    return images.to_float(file)[0].mean(0) >= 0.5
+
+
+def _transparent(file: str) -> Tensor:
+    scan = scans.read(file)
+    if scan.alpha is None:
+        return torch.zeros(scan.pixels.shape[-2:], dtype=torch.bool)
+    return scan.alpha[0, 0] <= 0.5
 
 
 class Known(Observer):

@@ -18,7 +18,9 @@ from invert.sweeps.folder import Folder
 from invert.sweeps.options import AUTO
 from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
-from invert.sweeps.sweep import HERE, Notice, PassStarted, Sweep, SweepEvent
+from invert.sweeps.restoration import AnyRequest, Restoration
+from invert.sweeps.restoration_sweep import RestorationSweep
+from invert.sweeps.sweep import HERE, AnySweep, Notice, PassStarted, Sweep, SweepEvent
 from invert.sweeps.worker import Worker
 
 FIRST = "first"
@@ -60,7 +62,9 @@ class AutoSweep(Sweep):
             yield PassStarted(f"pass 2 of 2: until {each}", len(self.cells), folder.out)
 
 
-def sweep_of(request: Request, where: Placement = HERE) -> Sweep:
+def sweep_of(request: AnyRequest, where: Placement = HERE) -> AnySweep:
+    if isinstance(request, Restoration):
+        return RestorationSweep(request, where=where)
     return AutoSweep(request, where) if request.until == AUTO else Sweep(request, where=where)
 
 
@@ -122,4 +126,4 @@ def left_out(common: Mapping[str, CommonError]) -> Iterable[str]:
 
 def _until(cell: Cell, common: Mapping[str, CommonError]) -> Cell:
     known = common.get(cell.layer or "") if cell.photo is not None else None
-    return replace(cell, request=replace(cell.request, until=known.error if known else None))
+    return replace(cell, request=replace(cell.of_network, until=known.error if known else None))

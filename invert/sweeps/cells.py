@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +17,9 @@ from invert.objectives import Channel, ClassLogOdds, FeatureMatch, Neuron
 from invert.protocols import Objective, Prior, Section, Stop
 from invert.settings import make_prior, make_stop
 from invert.subjects import Subject
+from invert.sweeps.observing import task_of, wanted
 from invert.sweeps.request import Request
+from invert.sweeps.restoration import AnyRequest, Restoration, kind_of
 
 ALL = "all"
 """The layers that matter, or every class. A layer of that name is asked for as `all:1`, its only call."""
@@ -57,11 +59,19 @@ class Cell:
     target_index: int | None
     photo: str | None
     control: str | None
-    request: Request
+    request: AnyRequest
 
     @property
     def objective(self) -> Section:
+        if isinstance(self.request, Restoration):
+            return "restoration"
         return "class" if self.request.classes else "unit" if self.request.unit else "feature"
+
+    @property
+    def of_network(self) -> Request:
+        """Its request, where it is about a network."""
+        assert isinstance(self.request, Request)
+        return self.request
 
     @property
     def prior(self) -> str:
@@ -74,6 +84,8 @@ class Cell:
     @property
     def until(self) -> float | None:
         """The feature error at which it ends, if it matches features and ends at one."""
+        if isinstance(self.request, Restoration):
+            return None
         until = self.request.until
         assert not isinstance(until, str), "--until auto is a number before a cell is worked on"
         return until if self.objective == "feature" else None
@@ -96,7 +108,7 @@ class Cell:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Cell:
-        return cls(**{**value, "request": Request.from_json(value["request"])})
+        return cls(**{**value, "request": kind_of(value["request"]).from_json(value["request"])})
 
 
 def plan(request: Request, subject: Subject, pictures: list[Photo]) -> list[Cell]:
@@ -112,6 +124,19 @@ def plan(request: Request, subject: Subject, pictures: list[Photo]) -> list[Cell
     return [replace(c, id=i) for c, i in zip(cells, unique(cell.id for cell in cells), strict=True)]
 
 
+def plan_restoration(request: Restoration, names: Sequence[str]) -> list[Cell]:
+    """The cells of a request to restore its files, which go by these names, seeds innermost."""
+    task = task_of(request)
+    cells = []
+    for prior in request.prior:
+        for number, name in enumerate(names):
+            for seed in request.seeds:
+                one = request.alone(number, prior=(prior,), seeds=(seed,))
+                id = slug(f"{request.task}-{prior}-{name}-s{seed}")
+                cells.append(Cell(id, task.title(wanted(one)), None, None, name, None, one))
+    return cells
+
+
 def groups(cells: list[Cell], together: int) -> Iterator[list[Cell]]:
     """Cells that differ in their seed alone, at most `together` at a time."""
     for _, same in groupby(cells, key=lambda cell: cell.identity() | {"seed": None}):
@@ -125,19 +150,22 @@ def objective_of(cell: Cell, subject: Subject, pixels: Tensor | None) -> Objecti
     """What a cell minimises; `pixels` `(1, C, H, W)` are those of its photo, if it has one."""
     if cell.target_index is not None:
         return ClassLogOdds(cell.target_index)
-    if cell.request.unit:
-        return parse_unit(cell.request.unit[0]).bind(subject)
+    if cell.of_network.unit:
+        return parse_unit(cell.of_network.unit[0]).bind(subject)
     assert cell.layer is not None
     return FeatureMatch(cell.layer, pixels)
 
 
 def prior_of(cell: Cell) -> Prior:
     """The prior of a cell as it will be used: settings that the request does not name suit the objective."""
+    if isinstance(cell.request, Restoration):
+        return task_of(cell.request).prior(cell.prior, wanted(cell.request))
     prior = make_prior(cell.prior, **cell.request.settings.get(cell.prior, {}))
     return prior if cell.objective == "feature" else prior.suited("maximisation")
 
 
-def stops_of(request: Request) -> list[Stop]:
+def stops_of(request: AnyRequest) -> list[Stop]:
+    """Those that were named."""
     return [make_stop(name, **request.settings.get(name, {})) for name in request.stop]
 
 
@@ -158,7 +186,7 @@ def choose_photos(
 
 def photo_path(cell: Cell) -> str:
     """The file of a cell's photo: its request names no other."""
-    return cell.request.image[0] if cell.request.image else str(photos.default_photo())
+    return cell.of_network.image[0] if cell.of_network.image else str(photos.default_photo())
 
 
 def parse_unit(text: str) -> Channel | Neuron:

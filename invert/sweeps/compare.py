@@ -132,8 +132,8 @@ class Comparison:
         a, b = self.a.report, self.b.report
         return {
             "schema": 1,
-            "a": {"subject": to_json(a.subject), "command": a.command},
-            "b": {"subject": to_json(b.subject), "command": b.command},
+            "a": {"subject": to_json(a.network), "command": a.command},
+            "b": {"subject": to_json(b.network), "command": b.command},
             "tool": a.tool,
             "images": [to_json(photo) for photo, _ in self.photos],
             "images_b": [to_json(photo) for _, photo in self.photos],

@@ -8,7 +8,6 @@ from typing import Protocol
 
 import torch
 
-from invert.subjects import Subject
 from invert.sweeps.crew import Crew
 from invert.sweeps.machine import jobs_that_pay
 from invert.sweeps.placement import Placement
@@ -43,13 +42,17 @@ class InTurn:
         self._worker.interrupt()
 
 
-def executor_for(where: Placement, worker: Worker, subject: Subject, groups: int, steps: int) -> Executor:
-    """Who works on so many groups of cells, `steps` in all; `worker` is that of this process."""
-    device = subject.device
+def executor_for(
+    where: Placement, worker: Worker, device: torch.device, network: str | None, groups: int, steps: int
+) -> Executor:
+    """Who works on so many groups of cells, `steps` in all; `worker` is that of this process.
+
+    `network` is the digest of the one that the cells are about.
+    """
     if where.on and groups:
         from invert.sweeps.on_ray import OnRay  # an extra
 
-        return OnRay(where, device, subject.sha256, groups)
+        return OnRay(where, device, network, groups)
     jobs = jobs_for(where, device, groups, steps)
     if jobs == 1:
         return InTurn(worker)

@@ -30,8 +30,9 @@ MOST_CHECKPOINT = 2**34
 
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 WRITTEN = re.compile(
-    r"(request|report|nulls)\.json|report\.html|(runs|layers)\.csv"
-    rf"|(images|images/evidence|photos)/{_NAME}\.png"
+    r"(request|report|nulls|floors)\.json|report\.html|(runs|layers)\.csv"
+    rf"|{_NAME}\.png"
+    rf"|(images|images/(evidence|observed|floors|uncertainty)|photos)/{_NAME}\.png"
     rf"|runs/{_NAME}/(image\.png|evidence\.png|record\.json|trace\.json|checkpoint\.safetensors)"
     rf"|runs/{_NAME}/snapshots/\d{{5,}}\.png"
 )
@@ -129,6 +130,13 @@ class Folder:
 
     def write_nulls(self, nulls: Mapping[str, Any]) -> None:
         self.write("nulls.json", json_bytes(nulls, indent=None))
+
+    def floors(self) -> dict[str, Any]:
+        """What was made before by methods without a prior, by what it was made from."""
+        return read_json(self.out / "floors.json") or {}
+
+    def write_floors(self, floors: Mapping[str, Any]) -> None:
+        self.write("floors.json", json_bytes(floors))
 
     def write_record(self, record: Record) -> None:
         """The last file of a run to be written."""

@@ -5,34 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from invert.errors import RequestError
 from invert.sweeps.options import Said, asked
 from invert.sweeps.request import Request
+from invert.sweeps.restoration import AnyRequest, Restoration, kind_of
 from invert.typed_json import load_object
 
-MORE = ("layer", "classes", "unit", "prior", "image", "seeds")
+MORE = ("layer", "classes", "unit", "prior", "image", "seeds", "file", *Restoration.one_each)
 """What a study can have more of: new cells, while those that are there stay as they are."""
 
+T = TypeVar("T", Request, Restoration)
+
 PHOTOS = "sha256 of the photos"
+FILES = "sha256 of the files"
 
 ADVICE = "more layers, classes, units, priors, photos or seeds would do; else choose another --out"
 
 
-def held_by(folder: Path) -> Request | None:
+def held_by(folder: Path) -> AnyRequest | None:
     """The request that made a folder, None where it has none. Raises `RequestError` for a damaged one."""
     file = folder / "request.json"
     if not file.exists():
         return None
-    value, names = load_object(file), {one.name for one in fields(Request)}
+    value = load_object(file)
+    kind = kind_of(value)
+    names = {one.name for one in fields(kind)}
     try:
-        return Request.from_json({name: entry for name, entry in value.items() if name in names})
+        return kind.from_json({name: entry for name, entry in value.items() if name in names})
     except RequestError as error:
         raise RequestError(f"{file}: {error}") from error
 
 
-def grown(held: Request, said: Said, folder: Path) -> Request:
+def grown(held: T, said: Said, folder: Path) -> T:
     """The request that a folder holds, with what was said beside it.
 
     Layers, classes, units, priors, photos and seeds come on top of those it holds; seeds are counted from
@@ -42,15 +48,18 @@ def grown(held: Request, said: Said, folder: Path) -> Request:
     wrong: list[str] = []
     if "seeds" in said and isinstance(said["seeds"], int):
         said = {"seed": held.seeds[0], **said}
-    for one, how in asked(Request):
+    for one, how in asked(type(held)):
         here = {option.key: said[option.key] for option in how.options if option.key in said}
         if not here:
             continue
-        old, new = getattr(held, one.name), how.value(here)
+        old: Any = getattr(held, one.name)
+        new: Any = how.value(here)
         if one.name == "settings":
             changes["settings"] = _more_settings(held, new, wrong)
         elif one.name == "image":
             changes["image"] = _more_photos(held, new)
+        elif isinstance(held, Restoration) and one.name in ("file", *held.one_each):
+            continue
         elif one.name == "seeds":
             changes["seeds"] = tuple(sorted({*old, *new}))
         elif one.name in MORE:
@@ -60,6 +69,8 @@ def grown(held: Request, said: Said, folder: Path) -> Request:
             changes["controls"] = True
         elif old != new:
             wrong.append(_change(one.name, old, new))
+    if isinstance(held, Restoration):
+        changes.update(_more_files(held, said, wrong))
     if wrong:
         raise RequestError(f"{folder} was made by another request: {'; '.join(wrong)} ({ADVICE})")
     return replace(held, **changes)
@@ -75,9 +86,11 @@ def differences(asked: Mapping[str, Any], made_by: Mapping[str, Any]) -> list[st
         was = made_by.get(name)
         if name not in made_by and now in (None, [], {}, False):
             continue
-        if name == PHOTOS and isinstance(was, dict):
+        if name in (PHOTOS, FILES) and isinstance(was, dict):
+            noun = name.removeprefix("sha256 of the ").removesuffix("s")
             found += [
-                _change(f"sha256 of the photo {path}", was[path], now.get(path)) for path in _unlike(was, now)
+                _change(f"sha256 of the {noun} {path}", was[path], now.get(path))
+                for path in _unlike(was, now)
             ]
         elif name == "settings" and isinstance(was, dict):
             new = [prior for prior in now if prior not in _list(made_by.get("prior"))]
@@ -110,7 +123,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _more_settings(
-    held: Request, new: dict[str, dict[str, str]], wrong: list[str]
+    held: AnyRequest, new: dict[str, dict[str, str]], wrong: list[str]
 ) -> dict[str, dict[str, str]]:
     """Settings of priors that are new; those of the others are noted as `wrong` where they differ."""
     settings = {prior: dict(values) for prior, values in held.settings.items()}
@@ -123,7 +136,39 @@ def _more_settings(
     return settings
 
 
-def _more_photos(held: Request, new: tuple[str, ...]) -> tuple[str, ...]:
+def _more_files(held: Restoration, said: Said, wrong: list[str]) -> dict[str, Any]:
+    """The files held and those that are new, each with what belongs to it; `wrong` notes what differs."""
+    named: dict[str, Any] = {name: tuple(said.get(name, ())) for name in ("file", *held.one_each)}
+    if not named["file"]:
+        for name, new in named.items():
+            if new and new != (old := getattr(held, name)):
+                wrong.append(_change(name, old, new))
+        return {}
+    known = _by_file(held)
+    for file, beside in _by_file(replace(held, **named)).items():
+        before = known.setdefault(file, beside)
+        for name, value in beside.items():
+            if value is not None and value != before[name]:
+                wrong.append(_change(f"--{name} of {file}", before[name], value))
+    changes: dict[str, Any] = {"file": tuple(known)}
+    for name in held.one_each:
+        values = [beside[name] for beside in known.values()]
+        alike = set(values) == {None} or (len(set(values)) == 1 and name != "truth")
+        if None in values and not alike:
+            wrong.append(f"--{name} is named for some of the files and not for all")
+        changes[name] = tuple(value for value in values[: 1 if alike else None] if value is not None)
+    return changes
+
+
+def _by_file(request: Restoration) -> dict[str, dict[str, str | None]]:
+    """What belongs to each file, None where nothing does."""
+    alone = map(request.alone, range(len(request.file)))
+    return {
+        one.file[0]: {name: next(iter(getattr(one, name)), None) for name in one.one_each} for one in alone
+    }
+
+
+def _more_photos(held: Any, new: tuple[str, ...]) -> tuple[str, ...]:
     """The photos held and the new ones, each once. The photo that comes unasked has to be asked for now."""
     from invert.photos import default_photo  # imports matplotlib
 

@@ -39,7 +39,7 @@ Sent = Mapping[str, tuple[str, str, str, Any]]
 class OnRay(Crew):
     """Workers on a cluster, or on a Ray of this machine alone, for as long as this lives."""
 
-    def __init__(self, where: Placement, device: torch.device, network: str, groups: int) -> None:
+    def __init__(self, where: Placement, device: torch.device, network: str | None, groups: int) -> None:
         ray = _ray()
         self._begun = not ray.is_initialized()
         if self._begun:
@@ -86,7 +86,9 @@ def _begin(ray: Any, address: str | None) -> None:
 class _Actor:
     """A worker on some node, as one thread here sees it."""
 
-    def __init__(self, ray: Any, needs: Mapping[str, float], count: int, network: str, files: _Files) -> None:
+    def __init__(
+        self, ray: Any, needs: Mapping[str, float], count: int, network: str | None, files: _Files
+    ) -> None:
         self._ray, self._needs, self._network, self._files = ray, needs, network, files
         wanted = {"num_cpus": needs["cpus"], "num_gpus": needs["gpus"], "memory": needs.get("memory")}
         # One call solves while another interrupts it.
@@ -150,7 +152,8 @@ class _Files:
         self._contents: dict[str, Any] = {}
 
     def of(self, task: Task) -> Sent:
-        request, cell = task.cells[0].request, task.cells[0]
+        cell = task.cells[0]
+        request = cell.of_network
         named = [request.model, request.weights, request.labels, request.judge, request.judge_weights]
         named += [photo_path(cell)] if cell.photo is not None else []
         return {name: sent for name in named if name and (sent := self._sent(name)) is not None}

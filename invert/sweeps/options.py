@@ -97,9 +97,10 @@ def option(
     return field(default=default, metadata={"asked": _plainly(one, group, always)})
 
 
-def argument(name: str, help: str, metavar: str) -> Any:
-    """A field that a place on the command line fills."""
-    return field(metadata={"asked": _plainly(Option(name, help, metavar), "", always=True)})
+def argument(name: str, help: str, metavar: str, repeated: bool = False) -> Any:
+    """A field that a place on the command line fills; where that is `repeated`, with a tuple."""
+    one = Option(name, help, metavar, repeated=repeated)
+    return field(metadata={"asked": _plainly(one, "", always=True)})
 
 
 def _plainly(one: Option, group: str, always: bool) -> Asked:

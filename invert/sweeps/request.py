@@ -26,7 +26,7 @@ from invert.sweeps.options import (
     words,
 )
 
-SUBCOMMANDS = ("layers", "models", "priors", "doctor", "report", "compare", "completion")
+SUBCOMMANDS = ("layers", "models", "priors", "doctor", "report", "compare", "restore", "completion")
 """Words that are no MODEL where they come first."""
 
 

@@ -77,7 +77,7 @@ class Side:
         file = (self.folder / (name or "")).resolve()
         if not file.is_relative_to(self.folder.resolve()):
             raise RequestError(f"{name} leads out of {self.folder}")
-        shape = list(self.report.subject.input.shape)
+        shape = list(self.report.network.input.shape)
         pixels: Tensor = to_tensor(pictures.read_own(file))[: shape[0]]
         if list(pixels.shape) != shape:
             raise RequestError(f"{name} has not the size of the network's input")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -54,14 +55,60 @@ Key = tuple[str, str, str | None]
 """A row or its controls: layer, prior, control."""
 
 
-class Summary:
+class AnySummary(ABC):
     """What `report.json` holds, and the files it names; written anew when it is asked to.
 
-    What a record costs does not depend on how many there are: of what was written before, the text is
-    kept, and a row is measured when it is whole.
-
+    What a record costs does not depend on how many there are: the text of what was written before is kept.
     It begins with the records that are in the folder, so that a run which is resumed shows all it has.
     """
+
+    content: Report
+
+    def __init__(self, cells: list[Cell], folder: Folder) -> None:
+        self.cells, self.folder = cells, folder
+        self.records = {
+            cell.id: self.matched(cell, record)
+            for cell in cells
+            if (record := folder.record(cell)) is not None
+        }
+        self._rows: dict[tuple[str, str], LayerRow] = {}
+        self._texts: dict[str, bytes] = {}
+
+    @abstractmethod
+    def add(self, cell: Cell, record: Record) -> None:
+        """Take a record in, and the row that it completes."""
+
+    def matched(self, cell: Cell, record: Record) -> Record:
+        """A record with what the rest of the study says of it."""
+        return record
+
+    def finish(self) -> None:
+        """Say how it ended, as far as it came."""
+        records = [self.records.get(cell.id) for cell in self.cells]
+        unfinished = any(record is None or record.stopped == "interrupted" for record in records)
+        self.content.status = "interrupted" if unfinished else "failed" if self.failures() else "done"
+        self.write()
+
+    def failures(self) -> dict[str, str]:
+        """What failed, and why: runs by their id, and rows that could not be measured."""
+        rows = {f"{row.layer} {row.prior}": row.error for row in self._rows.values()}
+        failed = {i: record.error for i, record in self.records.items()} | rows
+        return {name: error for name, error in failed.items() if error is not None}
+
+    def write(self) -> None:
+        """Write `report.json` as things stand."""
+        keys = dict.fromkeys((cell.layer, cell.prior) for cell in self.cells)
+        self.content.layers = [self._rows[key] for key in keys if key in self._rows]
+        self.content.runs = self._records_of(None)
+        self.folder.write_report(self.content, self._texts)
+
+    def _records_of(self, control: str | None) -> list[Record]:
+        cells = [cell for cell in self.cells if cell.control == control]
+        return [self.records[cell.id] for cell in cells if cell.id in self.records]
+
+
+class Summary(AnySummary):
+    """Of a study of a network."""
 
     def __init__(
         self,
@@ -76,14 +123,8 @@ class Summary:
         common: Mapping[str, CommonError],
     ) -> None:
         self.request, self.subject, self.judge = request, subject, judge
-        self.pictures, self.cells, self.folder, self.nulls = pictures, cells, folder, nulls
-        self.records = {
-            cell.id: self.matched(cell, record)
-            for cell in cells
-            if (record := folder.record(cell)) is not None
-        }
-        self._rows: dict[tuple[str, str], LayerRow] = {}
-        self._texts: dict[str, bytes] = {}
+        self.pictures, self.nulls = pictures, nulls
+        super().__init__(cells, folder)
         self._of_photo: dict[tuple[str, str, str], tuple[list[str | None], PhotoRow]] = {}
         self._cells: dict[Key, dict[str, list[Cell]]] = {}
         """Of each row, or its controls, the cells of each photo."""
@@ -127,7 +168,6 @@ class Summary:
         self.write()
 
     def add(self, cell: Cell, record: Record) -> None:
-        """Take a record in, and the row that it completes."""
         key = (cell.layer or "", cell.prior, cell.control)
         of_photo = self._cells.get(key, {}).get(cell.photo or "", [])
         before = self._has(of_photo)
@@ -156,34 +196,13 @@ class Summary:
         falling = record.stopped != "plateau" and still_falling(self.folder.losses(cell.id))
         return replace(record, match=None if null is None else null.match(error, falling))
 
-    def finish(self) -> None:
-        """Say how it ended, as far as it came."""
-        records = [self.records.get(cell.id) for cell in self.cells]
-        unfinished = any(record is None or record.stopped == "interrupted" for record in records)
-        self.content.status = "interrupted" if unfinished else "failed" if self.failures() else "done"
-        self.write()
-
-    def failures(self) -> dict[str, str]:
-        """What failed, and why: runs by their id, and rows that could not be measured."""
-        rows = {f"{row.layer} {row.prior}": row.error for row in self._rows.values()}
-        failed = {i: record.error for i, record in self.records.items()} | rows
-        return {name: error for name, error in failed.items() if error is not None}
-
     def write(self) -> None:
-        """Write `report.json` as things stand."""
-        self.content.runs = self._records_of(None)
         self.content.controls = self._records_of(RANDOM_WEIGHTS)
         for layer, common in self.content.common.items():
             common.largest = self._largest.get(layer)
         begun = (cell.layer for cell in self.cells if cell.photo and cell.id in self.records)
         self.content.nulls = self.nulls.described(dict.fromkeys(layer for layer in begun if layer))
-        keys = dict.fromkeys((cell.layer, cell.prior) for cell in self.cells)
-        self.content.layers = [self._rows[key] for key in keys if key in self._rows]
-        self.folder.write_report(self.content, self._texts)
-
-    def _records_of(self, control: str | None) -> list[Record]:
-        cells = [cell for cell in self.cells if cell.control == control]
-        return [self.records[cell.id] for cell in cells if cell.id in self.records]
+        super().write()
 
     def _complete(self, layer: str, prior: str, control: str | None) -> None:
         """Measure a row whose runs are there, or the controls of a row that is measured.
@@ -262,9 +281,8 @@ class Summary:
         done = [record for record in records if record.error is None]
         of = _by_photo(done)
         photos = [p for p in self.pictures if len(of.get(p.id, ())) == len(self.request.seeds)]
-        pooled = (
-            [photos[n * len(photos) // POOLED] for n in range(POOLED)] if len(photos) > POOLED else photos
-        )
+        count = min(len(photos), POOLED)
+        pooled = [photos[n * len(photos) // count] for n in range(count)]
         evidence = self._evidence(row.layer, pooled, of) if pooled else None
         if control is not None:
             if evidence is not None:
@@ -274,7 +292,7 @@ class Summary:
         row.match = self._row_match(row, done)
         if row.match is not None and not row.match.enough:
             row.match.command = self._going_on(row, done)
-        row.measures, row.spread = _mean_over_runs(done)
+        row.measures, row.spread = mean_over_runs(done)
         if evidence is None:
             return
         measures, spread = measure_row(evidence)
@@ -297,7 +315,7 @@ class Summary:
         known = self._of_photo.get(key)
         if known is None or known[0] != pictures:
             evidence = self._evidence(row.layer, [photo], of)
-            measures = _mean_over_runs(records)[0] | measure_row(evidence)[0]
+            measures = mean_over_runs(records)[0] | measure_row(evidence)[0]
             tiles = kept_map(evidence) if row.seeds > 1 else None
             match = self._row_match(row, records)
             known = pictures, PhotoRow(measures=measures, match=match, tiles=tiles)
@@ -350,7 +368,7 @@ def _ranking(row: LayerRow) -> Ranking | None:
     return Ranking(by=by, best=order[:count], worst=order[: -count - 1 : -1]) if count else None
 
 
-def _mean_over_runs(records: list[Record]) -> tuple[Numbers, Numbers]:
+def mean_over_runs(records: list[Record]) -> tuple[Numbers, Numbers]:
     means: Numbers = {}
     spreads: Numbers = {}
     for name in {name: None for record in records for name in record.measures}:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -20,6 +21,7 @@ from typing import Any
 from invert.engine.devices import choose_device, choose_precision
 from invert.errors import InvertWarning, RequestError, one_line
 from invert.files import WriteError, json_bytes, read_regular
+from invert.photos import Skipped
 from invert.pictures import BYTE_LIMIT
 from invert.report import CommonError, Record, Report
 from invert.subjects import Subject
@@ -34,7 +36,8 @@ from invert.sweeps.pace import Pace
 from invert.sweeps.photo_scores import PhotoScores
 from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
-from invert.sweeps.summary import Summary
+from invert.sweeps.restoration import AnyRequest
+from invert.sweeps.summary import AnySummary, Summary
 from invert.sweeps.worker import (
     Begun,
     CellFinished,
@@ -84,6 +87,13 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What is good to know while it works."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class PassStarted:
     """Of a sweep in passes, one of so many cells begins, whose report is in `out`."""
 
@@ -110,33 +120,59 @@ class ReportWritten:
 
 
 SweepEvent = (
-    PassStarted | Planned | PhotosScored | Notice | GroupStarted | GroupStep | CellFinished | ReportWritten
+    PassStarted
+    | Planned
+    | PhotosScored
+    | Notice
+    | Told
+    | GroupStarted
+    | GroupStep
+    | CellFinished
+    | ReportWritten
 )
 
 
-class Sweep:
+class AnySweep(ABC):
     """The cells of a request, run into a folder.
 
-    Making it loads the network and the photos and checks every name, so that a request that
-    cannot be met raises `RequestError` before anything is written. `where` decides who works on them,
-    never what comes of it; a `worker` brings what it has loaded.
+    Making it loads what the cells are about and checks every name, so that a request that cannot be met
+    raises `RequestError` before anything is written. `where` decides who works on them, never what comes
+    of it; the `worker` brings what it has loaded.
     """
 
-    def __init__(self, request: Request, worker: Worker | None = None, where: Placement = HERE) -> None:
-        self.request, self.where = request, where
-        device = choose_device(request.device)
-        choose_precision(request.precision, device)
-        self._worker = worker = worker or Worker()
-        self.subject, self.judge = worker.subject(request), worker.judge(request)
-        self._untrained = partial(worker.subject, replace(request, weights="random"))
-        self.photos, self.skipped = choose_photos(request, partial(worker.photo, self.subject))
-        self.cells = plan(request, self.subject, self.photos)
-        self.scores = _photo_scores(request, self.subject, self.cells)
-        self.together = TOGETHER.get(device.type, 1)
+    cells: list[Cell]
+    skipped: list[Skipped]
+    scores: PhotoScores | None = None
+    summary: AnySummary
+
+    def __init__(self, request: AnyRequest, worker: Worker, where: Placement = HERE) -> None:
+        self.where, self._worker = where, worker
+        self.device = choose_device(request.device)
+        choose_precision(request.precision, self.device)
+        self.together = TOGETHER.get(self.device.type, 1)
         self.common: dict[str, CommonError] = {}
         self.interrupted = False
         self._executor: Executor | None = None
         self._lost: Counter[str] = Counter()
+        self._asked = request
+
+    @property
+    @abstractmethod
+    def stood_for(self) -> dict[str, Any]:
+        """What the names in the request stood for: files can change behind them."""
+
+    @property
+    def digest(self) -> str | None:
+        """That of the network, which workers elsewhere have to have as well."""
+        return None
+
+    @abstractmethod
+    def summarised(self, folder: Folder) -> AnySummary:
+        """The report, begun with what is in the folder."""
+
+    @abstractmethod
+    def fingerprint(self, cells: list[Cell]) -> str:
+        """What cells compute together, whatever else the study holds."""
 
     def interrupt(self) -> None:
         """Stop after the step in work, keeping its best; the cells to come are left for `--resume`."""
@@ -157,18 +193,7 @@ class Sweep:
             self._check_made_by_this(folder, resume)
             folder.tidy()
             yield from self.begin(folder)
-            nulls = Nulls(self.subject, self._untrained, self.photos, self.request.photos, folder)
-            self.summary = Summary(
-                self.request,
-                self.subject,
-                self.judge,
-                self.photos,
-                self.skipped,
-                self.cells,
-                folder,
-                nulls,
-                self.common,
-            )
+            self.summary = self.summarised(folder)
             try:
                 yield from self._run_missing(folder)
             except GeneratorExit:  # nobody listens any more, perhaps because the disk is full
@@ -211,9 +236,9 @@ class Sweep:
             elif isinstance(event, File):
                 folder.write(event.path, event.content)
             elif isinstance(event, Checkpoint):
-                folder.write_checkpoint(event.cells[0].id, event.state, self._fingerprint(event.cells))
+                folder.write_checkpoint(event.cells[0].id, event.state, self.fingerprint(event.cells))
             elif isinstance(event, CellFinished):
-                record = self._with_photos(event, folder)
+                record = self.completed(event, folder)
                 folder.write_record(record)
                 record = self.summary.matched(event.cell, record)  # which is the study's, and grows with it
                 self.summary.add(event.cell, record)
@@ -240,7 +265,7 @@ class Sweep:
         """Who works on what is still to do."""
         to_do = [cells for cells in waiting if not all(map(self._is_finished, cells))]
         steps = sum(steps_of(cells[0]) for cells in to_do)
-        return executor_for(self.where, self._worker, self.subject, len(to_do), steps)
+        return executor_for(self.where, self._worker, self.device, self.digest, len(to_do), steps)
 
     def _speeds(self, cells: list[Cell]) -> dict[Kind, float]:
         """The seconds a step of these cells' kinds: from runs that are there, or tried where it pays."""
@@ -282,7 +307,7 @@ class Sweep:
         """On a CPU the number of threads decides the last bits of a sum, and with them the picture."""
         known = {record.threads for record in self.summary.records.values()}
         before = known - {None, threads()}
-        if before and self.subject.device.type == "cpu" and not all(map(self._is_finished, self.cells)):
+        if before and self.device.type == "cpu" and not all(map(self._is_finished, self.cells)):
             yield Notice(
                 f"what is finished was computed with {' or '.join(map(str, before))} threads, what "
                 f"is to come with {threads()}: the same cell may come to other bits "
@@ -299,21 +324,9 @@ class Sweep:
             elif self.interrupted:
                 return None
             else:
-                state = folder.checkpoint(cells[0].id, self._fingerprint(cells))
+                state = folder.checkpoint(cells[0].id, self.fingerprint(cells))
                 return Task(cells, finished, state)
         return None
-
-    def _with_photos(self, event: CellFinished, folder: Folder) -> Record:
-        """The record of a cell, with the photos that drive its class or unit."""
-        if self.scores is None or event.cell.target is None or event.record.error is not None:
-            return event.record
-        try:
-            photos = self.scores.of(objective_of(event.cell, self.subject, None), folder)
-            return replace(event.record, photos=photos)
-        except WriteError:
-            raise
-        except Exception as error:
-            return record_of(event.cell, None, error=one_line(error))
 
     def _is_finished(self, cell: Cell) -> bool:
         """A cell that failed or was interrupted is tried again by `--resume`."""
@@ -322,8 +335,8 @@ class Sweep:
 
     def _check_made_by_this(self, folder: Folder, resume: bool) -> None:
         # As it will be read back:
-        stood_for = json.loads(json_bytes(self._network | {PHOTOS: self._photos}, exact=True))
-        asked = json.loads(json_bytes(self.request.as_json(), exact=True)) | stood_for
+        stood_for = json.loads(json_bytes(self.stood_for, exact=True))
+        asked = json.loads(json_bytes(self._asked.as_json(), exact=True)) | stood_for
         made_by = folder.request()
         if made_by is not None and not resume:
             raise RequestError(f"{folder.out} holds a run already: add --resume, or choose another --out")
@@ -335,6 +348,58 @@ class Sweep:
         if made_by is not None and (changes := differences(asked, made_by)):
             raise RequestError(f"{folder.out} was made by another request: {'; '.join(changes)}")
         folder.write_request(asked)
+
+    def completed(self, event: CellFinished, folder: Folder) -> Record:
+        """The record of a cell, with what only the whole sweep knows."""
+        return event.record
+
+
+class Sweep(AnySweep):
+    """The cells of a request that is about a network."""
+
+    def __init__(self, request: Request, worker: Worker | None = None, where: Placement = HERE) -> None:
+        worker = worker or Worker()
+        super().__init__(request, worker, where)
+        self.request = request
+        self.subject, self.judge = worker.subject(request), worker.judge(request)
+        self._untrained = partial(worker.subject, replace(request, weights="random"))
+        self.photos, self.skipped = choose_photos(request, partial(worker.photo, self.subject))
+        self.cells = plan(request, self.subject, self.photos)
+        self.scores = _photo_scores(request, self.subject, self.cells)
+
+    def summarised(self, folder: Folder) -> Summary:
+        nulls = Nulls(self.subject, self._untrained, self.photos, self.request.photos, folder)
+        return Summary(
+            self.request,
+            self.subject,
+            self.judge,
+            self.photos,
+            self.skipped,
+            self.cells,
+            folder,
+            nulls,
+            self.common,
+        )
+
+    def completed(self, event: CellFinished, folder: Folder) -> Record:
+        """The record of a cell, with the photos that drive its class or unit."""
+        if self.scores is None or event.cell.target is None or event.record.error is not None:
+            return event.record
+        try:
+            photos = self.scores.of(objective_of(event.cell, self.subject, None), folder)
+            return replace(event.record, photos=photos)
+        except WriteError:
+            raise
+        except Exception as error:
+            return record_of(event.cell, None, error=one_line(error))
+
+    @property
+    def digest(self) -> str:
+        return self.subject.sha256
+
+    @cached_property
+    def stood_for(self) -> dict[str, Any]:
+        return self._network | {PHOTOS: self._photos}
 
     @cached_property
     def _network(self) -> dict[str, Any]:
@@ -352,7 +417,7 @@ class Sweep:
         """What the photos' names stood for: the digests of their files."""
         return {photo.path: sha256(read_regular(photo.path, BYTE_LIMIT)).hexdigest() for photo in self.photos}
 
-    def _fingerprint(self, cells: list[Cell]) -> str:
+    def fingerprint(self, cells: list[Cell]) -> str:
         """What cells compute together, whatever else the study holds."""
         photos = [self._photos[photo.path] for photo in self.photos if photo.id == cells[0].photo]
         what = [[cell.as_json() for cell in cells], self._network, photos]

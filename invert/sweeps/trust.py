@@ -29,9 +29,9 @@ def is_record_of(cell: Cell, found: Record) -> bool:
 
 def is_trace(found: Any, steps: int) -> bool:
     """Whether these are the terms of the loss at each of so many steps."""
-    if not isinstance(found, dict) or found.keys() != {"step", "loss", "penalty"}:
+    if not isinstance(found, dict) or found.keys() - {"psnr"} != {"step", "loss", "penalty"}:
         return False
-    terms = found["loss"], found["penalty"]
+    terms = [values for name, values in found.items() if name != "step"]
     return found["step"] == list(range(1, steps + 1)) and all(
         isinstance(term, list) and len(term) == steps and all(map(_number_or_null, term)) for term in terms
     )

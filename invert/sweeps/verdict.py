@@ -141,7 +141,7 @@ def verdict(comparison: Comparison) -> Verdict:
     in_order = sorted(marked, key=lambda found: _size(found[1]), reverse=True)
     layers = sorted(comparison.rows, key=lambda row: row.a.depth)
     changed = {row.name for row, _ in marked}
-    digests = a.report.subject.sha256, b.report.subject.sha256
+    digests = a.report.network.sha256, b.report.network.sha256
     return Verdict(
         same_weights=digests[0] is not None and digests[0] == digests[1],
         known=len(tops),
@@ -208,7 +208,7 @@ def _of_requests(comparison: Comparison) -> Iterator[str]:
     seeds = [len(request.get("seeds") or ()) for request in requests]
     if seeds[0] != seeds[1]:
         yield f"seeds {seeds[0]} in A and {seeds[1]} in B"
-    inputs = [side.report.subject.input for side in (comparison.a, comparison.b)]
+    inputs = [side.report.network.input for side in (comparison.a, comparison.b)]
     for name in ("shape", "mean", "std"):
         values = [getattr(i, name) for i in inputs]
         if values[0] != values[1]:

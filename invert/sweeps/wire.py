@@ -44,8 +44,8 @@ def solved(worker: Worker, content: bytes, network: str | None = None) -> Iterat
     """
     said: list[str] = []
     task = unpacked(content)
-    if network is not None and worker.subject(task.cells[0].request).sha256 != network:
-        raise RunError(f"{platform.node()} has other weights of {task.cells[0].request.model}: give a file")
+    if network is not None and worker.subject(request := task.cells[0].of_network).sha256 != network:
+        raise RunError(f"{platform.node()} has other weights of {request.model}: give a file")
 
     def hear(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         if issubclass(category, InvertWarning):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from typing import Any
 
@@ -23,13 +23,18 @@ from invert.engine.optimisation import Optimisation, Step, Stopped
 from invert.engine.problem import Problem
 from invert.errors import RequestError, one_line
 from invert.files import json_bytes, slug
-from invert.report import AttributionFiles, Record, RecordFiles, Snapshot, TopClass
+from invert.protocols import Stop
+from invert.report import AttributionFiles, Record, RecordFiles, Snapshot
 from invert.settings import as_json
 from invert.subjects import Subject, load
 from invert.subjects.attribution import attribution_map, overlay
 from invert.sweeps.cells import Cell, objective_of, photo_path, prior_of, stops_of
 from invert.sweeps.describe import top5
+from invert.sweeps.observing import given
 from invert.sweeps.request import Request
+from invert.sweeps.restoration import Restoration
+from invert.sweeps.restoring import Restoring
+from invert.tasks import Given
 
 CHECKPOINT_SECONDS = 30.0
 SNAPSHOTS = 8
@@ -136,6 +141,7 @@ class Worker:
         self._find = find
         self._subjects: dict[tuple[Any, ...], Subject] = {}
         self._photos: dict[tuple[Subject, str], Tensor] = {}
+        self._given: tuple[Any, Given] | None = None
         self._interrupted = False
         self._optimisation: Optimisation | None = None
 
@@ -197,66 +203,74 @@ class Worker:
 
     def seconds_a_step(self, cells: list[Cell]) -> float:
         """How long a step of a cell of these takes here, tried in a few; nothing comes of them."""
-        device = self.subject(cells[0].request).device
-        steps = 4 if device.type == "cpu" else 24  # the first ones of which prepare the others
-        _, optimisation = self._posed(cells, steps)
-        began = 0.0
-        for event in optimisation:
+        steps = (
+            4 if choose_device(cells[0].request.device).type == "cpu" else 24
+        )  # the first prepare the rest
+        seconds = began = 0.0
+        for event in self._posed(cells, steps)[1]:
             if isinstance(event, Step) and event.step in (steps // 2, steps):
                 float(event.loss[0])  # the device has come so far
                 seconds, began = time.monotonic() - began, time.monotonic()
         return seconds / (steps - steps // 2) / len(cells)
 
-    def _posed(self, cells: list[Cell], steps: int | None) -> tuple[Problem, Optimisation]:
+    def _posed(self, cells: list[Cell], steps: int | None) -> tuple[Inverting | Restoring, Optimisation]:
         first = cells[0]
-        request, subject = first.request, self.subject(first.request)
-        photo = None if first.photo is None else self.photo(subject, photo_path(first))
-        problem = Problem.pose(
-            subject,
-            objective_of(first, subject, photo),
-            prior_of(first),
-            views=request.views,
-        )
-        return problem, problem.optimisation(
+        work = self._restoring(first) if isinstance(first.request, Restoration) else self._inverting(first)
+        return work, work.problem.optimisation(
             [cell.seed for cell in cells],
             steps,
             until=first.until,
-            patience=request.patience,
-            stops=stops_of(request),
-            precision=request.precision,
+            patience=first.request.patience,
+            stops=work.stops,
+            precision=first.request.precision,
         )
 
     def _solve(self, task: Task) -> Iterator[WorkerEvent]:
         cells, first = task.cells, task.cells[0]
-        request, subject = first.request, self.subject(first.request)
-        photo = None if first.photo is None else self.photo(subject, photo_path(first))
-        problem, self._optimisation = self._posed(cells, request.steps)
-        optimisation = self._optimisation
+        work, optimisation = self._posed(cells, first.request.steps)
+        self._optimisation = optimisation
         if self._interrupted:
             optimisation.interrupt()
-        if task.state is not None:
-            optimisation.restore(task.state)
         steps = steps_of(first)
+        watch = work.watch(steps, len(cells))
+        if task.state is not None:
+            optimisation.restore(watch.restore(task.state) if watch else task.state)
         wanted = _snapshot_steps(steps)
         checkpointed = time.monotonic()
         for event in optimisation:
             if isinstance(event, Step):
+                if watch:
+                    watch.look(optimisation, event.step)
                 if event.step in wanted:
                     for cell, image in zip(cells, torch.split(event.image, 1), strict=True):
                         if cell.id not in task.finished:
                             yield File(_snapshot(cell, event.step), images.to_png(image))
                 if time.monotonic() - checkpointed > CHECKPOINT_SECONDS:
-                    yield Checkpoint(cells, optimisation.state())
+                    yield Checkpoint(cells, optimisation.state() | (watch.state() if watch else {}))
                     checkpointed = time.monotonic()
                 if event.settled:
                     yield GroupStep(cells, event.step, steps, float(event.loss[0]))
         assert isinstance(event, Stopped)
         if "interrupted" in event.reasons:
-            yield Checkpoint(cells, optimisation.state())
+            yield Checkpoint(cells, optimisation.state() | (watch.state() if watch else {}))
         for b, cell in enumerate(cells):
             if cell.id not in task.finished:
-                came_back = partial(result, problem, event, optimisation, b, cell.seed, self.judge(request))
-                yield from _conclude(cell, subject, photo, came_back)
+                came_back = partial(work.result, event, optimisation, b, cell.seed)
+                yield from _conclude(cell, work, came_back, watch.psnr[:, b] if watch else None)
+
+    def _inverting(self, cell: Cell) -> Inverting:
+        subject = self.subject(cell.of_network)
+        photo = None if cell.photo is None else self.photo(subject, photo_path(cell))
+        return Inverting(cell, subject, photo, partial(self.judge, cell.of_network))
+
+    def _restoring(self, cell: Cell) -> Restoring:
+        """The picture is read once for all of its cells."""
+        request = cell.request
+        assert isinstance(request, Restoration)
+        key = replace(request, prior=("none",), seeds=(0,)).as_json()
+        if self._given is None or self._given[0] != key:
+            self._given = (key, given(request))
+        return Restoring(cell, self._given[1])
 
     def photo(self, subject: Subject, path: str) -> Tensor:
         """A photo as a network sees it, `(1, C, H, W)` in [0, 1]."""
@@ -275,18 +289,57 @@ class Worker:
         return self._subjects[key]
 
 
+@dataclass(frozen=True)
+class Inverting:
+    """What cells that look at a network and differ in their seed have in common."""
+
+    cell: Cell
+    subject: Subject
+    photo: Tensor | None
+    judge: Callable[[], Subject | None]
+
+    @cached_property
+    def problem(self) -> Problem:
+        objective = objective_of(self.cell, self.subject, self.photo)
+        return Problem.pose(self.subject, objective, prior_of(self.cell), views=self.cell.of_network.views)
+
+    @property
+    def stops(self) -> list[Stop]:
+        return stops_of(self.cell.request)
+
+    def watch(self, steps: int, problems: int) -> None:
+        return None
+
+    def result(self, stopped: Stopped, optimisation: Optimisation, b: int, seed: int) -> Result:
+        return result(self.problem, stopped, optimisation, b, seed, self.judge())
+
+    def files(self, cell: Cell, image: Tensor) -> dict[str, bytes]:
+        """The picture, and where the layer finds the photo's class, in the photo and in the inversion."""
+        files = {f"runs/{cell.id}/image.png": images.to_png(image)}
+        if cell.layer is None or self.photo is None or self.subject.classes is None:
+            return files
+        class_index = self.subject.top(self.photo, 1)[0][0][0]
+        wanted = _attributions(cell)
+        for path, pixels in ((wanted.original, self.photo), (wanted.inversion, image)):
+            found = attribution_map(self.subject, cell.layer, pixels, class_index)
+            if found is not None and path is not None:
+                files[path] = images.to_png(overlay(pixels, found))
+        return files
+
+    def recorded(self, record: Record, found: Result) -> Record:
+        return replace(record, top5=top5(self.subject, found.image))
+
+
 def _conclude(
-    cell: Cell, subject: Subject, photo: Tensor | None, conclude: Callable[[], Result]
+    cell: Cell, work: Inverting | Restoring, conclude: Callable[[], Result], psnr: Tensor | None
 ) -> Iterator[WorkerEvent]:
     """The files and the record of a cell that was solved."""
     try:
         came_back = conclude()
-        files = {f"runs/{cell.id}/image.png": images.to_png(came_back.image)}
-        files[f"runs/{cell.id}/trace.json"] = _trace(came_back.loss, came_back.penalty)
-        if photo is not None:
-            files |= _attribution_files(cell, subject, photo, came_back.image)
+        files = work.files(cell, came_back.image)
+        files[f"runs/{cell.id}/trace.json"] = _trace(came_back.loss, came_back.penalty, psnr)
         picture = sha256(files[f"runs/{cell.id}/image.png"]).hexdigest()
-        record = replace(record_of(cell, came_back, top5(subject, came_back.image)), sha256=picture)
+        record = replace(work.recorded(record_of(cell, came_back), came_back), sha256=picture)
     except torch.OutOfMemoryError:
         raise
     except (Exception, SystemExit) as error:
@@ -296,27 +349,8 @@ def _conclude(
     yield CellFinished(cell, record)
 
 
-def _attribution_files(cell: Cell, subject: Subject, photo: Tensor, image: Tensor) -> dict[str, bytes]:
-    """Where the layer finds the photo's class, in the photo and in the inversion."""
-    if cell.layer is None or subject.classes is None:
-        return {}
-    class_index = subject.top(photo, 1)[0][0][0]
-    files: dict[str, bytes] = {}
-    wanted = _attributions(cell)
-    for path, pixels in ((wanted.original, photo), (wanted.inversion, image)):
-        found = attribution_map(subject, cell.layer, pixels, class_index)
-        if found is not None and path is not None:
-            files[path] = images.to_png(overlay(pixels, found))
-    return files
-
-
-def record_of(
-    cell: Cell,
-    result: Result | None,
-    seen: list[TopClass] | None = None,
-    error: str | None = None,
-) -> Record:
-    """What is kept of a run (docs/files.md); without a result, of one that failed. `seen` is its `top5`."""
+def record_of(cell: Cell, result: Result | None, error: str | None = None) -> Record:
+    """What is kept of a run (docs/files.md); without a result, of one that failed."""
     record = Record(
         id=cell.id,
         **cell.identity(),
@@ -326,7 +360,6 @@ def record_of(
         device=str(choose_device(cell.request.device)),
         precision=cell.request.precision,
         threads=torch.get_num_threads(),
-        top5=seen,
         command=cell.request.command(),
         files=files_of(cell, None),
     )
@@ -367,8 +400,14 @@ def files_of(cell: Cell, steps: int | None) -> RecordFiles:
             for step in _snapshot_steps(steps_of(cell))
             if step <= steps
         ],
-        evidence=None if cell.photo is None else _attributions(cell),
+        evidence=_attributions(cell) if cell.objective == "feature" else None,
+        observed=observed_file(cell) if cell.objective == "restoration" else None,
     )
+
+
+def observed_file(cell: Cell) -> str:
+    """Where what was seen of a picture is shown: for all of its cells."""
+    return f"images/observed/{cell.photo}.png"
 
 
 def steps_of(cell: Cell) -> int:
@@ -376,12 +415,14 @@ def steps_of(cell: Cell) -> int:
     return cell.request.steps or prior_of(cell).steps
 
 
-def _trace(loss: Tensor, penalty: Tensor) -> bytes:
+def _trace(loss: Tensor, penalty: Tensor, psnr: Tensor | None) -> bytes:
     trace = {
         "step": list(range(1, len(loss) + 1)),
         "loss": [_short(value) for value in loss.tolist()],
         "penalty": [_short(value) for value in penalty.tolist()],
     }
+    if psnr is not None:
+        trace["psnr"] = [_short(value) for value in psnr[: len(loss)].tolist()]
     return json_bytes(trace, indent=None)
 
 

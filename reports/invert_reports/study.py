@@ -74,15 +74,15 @@ def studies(report: Report) -> list[Study]:
 def _subjects(report: Report) -> list[tuple[ReportedSubject, set[str | None]]]:
     """The networks, each with the names of its sources (None: the report was not merged)."""
     if not report.sources:
-        return [(report.subject, {None})]
+        return [(report.network, {None})]
     found: list[tuple[ReportedSubject, set[str | None]]] = []
     for source in report.sources:
         for known, members in found:
-            if _identity(known) == _identity(source.subject):
+            if _identity(known) == _identity(source.network):
                 members.add(source.name)
                 break
         else:
-            found.append((source.subject, {source.name}))
+            found.append((source.network, {source.name}))
     return found
 
 

@@ -422,7 +422,7 @@ def test_checkpoints_are_written_while_a_cell_lasts(
     events = Sweep(request_of_one).run(tmp_path)
     next(event for event in events if isinstance(event, GroupStep) and event.step == 4)
     events.close()
-    fingerprint = Sweep(request_of_one)._fingerprint
+    fingerprint = Sweep(request_of_one).fingerprint
     state = folder.Folder(tmp_path).checkpoint(
         CELL.removeprefix("runs/"), fingerprint(Sweep(request_of_one).cells)
     )
