@@ -51,9 +51,6 @@ class Output:
     quiet: bool = option("--quiet", "no progress, only the last line", group=WHERE, default=False)
     json: bool = option("--json", "what comes out as JSON on standard output", group=WHERE, default=False)
     open: bool = option("--open", "open the page when it is done", group=WHERE, default=False)
-    dry_run: bool = option(
-        "--dry-run", "only say what it would take: cells, time, memory, disk", group=WHERE, default=False
-    )
     debug: bool = option("--debug", "a traceback with an error", group=WHERE, default=False)
 
     def named(self) -> Path | None:
@@ -80,7 +77,7 @@ def study(words: Sequence[str]) -> int:
         tell(f"going on with {request.command()}")
     from invert.cli.carry_out import carry_out, foresee  # torch, which takes seconds
 
-    if output.dry_run:
+    if where.dry_run:
         return foresee(request, output.folder(request.model), where, output.json)
     return carry_out(
         request,

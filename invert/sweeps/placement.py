@@ -44,7 +44,7 @@ def _write_needs(needs: Mapping[str, float]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """How many workers, and on what."""
+    """How many workers, and on what, or whether to work at all."""
 
     jobs: int | None = option(
         "--jobs",
@@ -59,6 +59,10 @@ class Placement:
         "--on-options", "what each worker there needs (default: cpus as one has threads, gpus=1 on CUDA)",
         "cpus=N,gpus=N,memory=SIZE", Form(_read_needs, _write_needs), group=WHERE,
     )  # fmt: skip
+
+    dry_run: bool = option(
+        "--dry-run", "only say what it would take: cells, time, memory, disk", group=WHERE, default=False
+    )
 
     def __post_init__(self) -> None:
         if self.needs and not self.on:
