@@ -34,9 +34,10 @@ def main() -> None:
     tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(inbox, worker, tasks), daemon=True).start()
     send(outbox, READY)
-    while True:
-        for event in solved(worker, tasks.get()):
-            send(outbox, event)
+    with suppress(BrokenPipeError):  # the driver is no more
+        while True:
+            for event in solved(worker, tasks.get()):
+                send(outbox, event)
 
 
 def _listen(inbox: IO[bytes], worker: Worker, tasks: queue.SimpleQueue[bytes]) -> None:
