@@ -76,11 +76,10 @@ def _windows(images: Tensor, stride: int) -> Tensor:
     maps = _edges(images)
     unfolded = F.unfold(maps, TILE, stride=stride).movedim(1, -1)
     tiles = unfolded.reshape(*unfolded.shape[:2], maps.shape[1], TILE**2)
-    # In place: all of a photo's windows take 15 MB.
-    tiles = tiles.sub_(tiles.mean(-1, keepdim=True)).flatten(-2)
+    tiles = (tiles - tiles.mean(-1, keepdim=True)).flatten(-2)
     norm = tiles.norm(dim=-1, keepdim=True)
     # Less than a grey level of contrast is nothing to match.
-    return tiles.div_(norm.clamp_min(1e-12)).masked_fill_(norm <= TILE / 255, 0.0)
+    return torch.where(norm > TILE / 255, tiles / norm.clamp_min(1e-12), 0.0)
 
 
 def _edges(images: Tensor) -> Tensor:
