@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from rich.console import Console
@@ -48,25 +48,35 @@ class Standing:
             self._open[first.id] = {cell.id for cell in event.cells}
         elif isinstance(event, GroupStep):
             self._time.stepped(event.cells, event.step)
-            if (group := self._group_of(event.cells[0])) is not None:
+            if (group := self._group_of(event.cells)) is not None:
                 self.at_work[group] = event
         elif isinstance(event, CellFinished):
             self.done += 1
             self._time.finished(event.cell, event.record.steps)
-            if (group := self._group_of(event.cell)) is not None:
+            if (group := self._group_of([event.cell])) is not None:
                 self._open[group].discard(event.cell.id)
                 if not self._open[group]:
                     del self._open[group]
                     self._time.ended(self.at_work.pop(group).cells)
 
-    def _group_of(self, cell: Cell) -> str | None:
-        """The group in work that a cell is one of; its name is that of its first cell to be done."""
-        return next((name for name, ids in self._open.items() if cell.id in ids or cell.id == name), None)
+    def _group_of(self, cells: Sequence[Cell]) -> str | None:
+        """The group in work that some of these cells are of; its name is that of its first to be done."""
+        ids = {cell.id for cell in cells}
+        return next((name for name, of in self._open.items() if ids & of), None)
 
     @property
     def part(self) -> float:
         """Cells that are done, and shares of those in work."""
         return self.done + sum(len(self._open[n]) * g.step / g.steps for n, g in self.at_work.items())
+
+    def planned(self, event: Planned) -> str:
+        """What is to come, where it is so much that one wants to know; else empty."""
+        left = f", {self.left}" if self.left else ""
+        return (
+            f"{len(event.cells):,} cells, {event.jobs} at a time{left}"
+            if event.cells and (event.jobs > 1 or event.tried)
+            else ""
+        )
 
     @property
     def left(self) -> str:
@@ -101,6 +111,8 @@ def _bar(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
                 progress.update(whole, description=f"photo {event.done} of {event.total}")
             elif isinstance(event, Notice | Told | PassStarted):
                 progress.console.print(f"invert: {event.text}", markup=False, highlight=False)
+            elif isinstance(event, Planned) and (plan := standing.planned(event)):
+                progress.console.print(f"invert: {plan}", markup=False, highlight=False)
             elif isinstance(event, CellFinished):
                 progress.console.print(finished(event), markup=False, highlight=False, emoji=False)
             if not isinstance(event, PhotosScored):
@@ -132,6 +144,8 @@ def _lines(events: Iterable[SweepEvent], cells: int) -> Iterator[SweepEvent]:
         standing.take(event)
         if isinstance(event, PassStarted | Told):
             tell(event.text)
+        elif isinstance(event, Planned) and (plan := standing.planned(event)):
+            tell(plan)
         elif isinstance(event, CellFinished):
             left = f", {standing.left}" if standing.done < standing.total and standing.left else ""
             _say(f"[{standing.done}/{standing.total}] {finished(event)}{left}")

@@ -64,10 +64,11 @@ class TimeLeft:
 
     def ended(self, cells: Sequence[Cell]) -> None:
         """These are no longer in work; what was seen of their speed stays."""
-        group = self._groups.pop(cells[0].id, None)
-        if group is not None and group.since is not None and group.step > group.first:
-            self._seconds[group.kind] += self._now() - group.since
-            self._stepped[group.kind] += group.cells * (group.step - group.first)
+        for name in {cell.id for cell in cells} & self._groups.keys():
+            group = self._groups.pop(name)
+            if group.since is not None and group.step > group.first:
+                self._seconds[group.kind] += self._now() - group.since
+                self._stepped[group.kind] += group.cells * (group.step - group.first)
 
     def finished(self, cell: Cell, steps: int) -> None:
         """A cell is done, after so many steps."""
