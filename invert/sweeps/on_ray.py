@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import signal
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -70,6 +71,12 @@ def _ray() -> Any:
 
 def _begin(ray: Any, address: str | None) -> None:
     """Connect, leaving signals to whoever has them: Ray takes SIGTERM."""
+    if address and (host := address.rpartition(":"))[0] and "://" not in address:
+        try:  # Ray tries for minutes
+            socket.create_connection((host[0].strip("[]"), int(host[2])), timeout=PATIENCE).close()
+        except (OSError, ValueError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise RunError(f"--on ray={address}: nobody answers there ({reason}): see `ray start`") from None
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     alone = {} if address else {"num_cpus": cores(), "include_dashboard": False}
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")

@@ -126,5 +126,5 @@ def test_a_node_of_other_versions_is_refused(
 
 def test_a_cluster_that_is_not_there_is_one_line(request_for_60: Request, tmp_path: Path) -> None:
     where = Placement(on="ray=127.0.0.1:1")
-    with pytest.raises(RunError, match=r"--on ray=127\.0\.0\.1:1: "):
+    with pytest.raises(RunError, match=r"--on ray=127\.0\.0\.1:1: nobody answers there"):
         list(Sweep(request_for_60, where=where).run(tmp_path / "out"))
