@@ -39,6 +39,7 @@ __all__ = [  # noqa: F405
     "Subject",
     "Sum",
     "load",
+    "objective",
     "operator",
     "optimise",
     "prior",

@@ -26,6 +26,7 @@ from invert.protocols import (
     Stop,
     Sum,
 )
+from invert.settings import make_objective as objective
 from invert.settings import make_operator as operator
 from invert.settings import make_prior as prior
 from invert.settings import make_stop as stop
@@ -60,6 +61,7 @@ __all__ = [
     "Subject",
     "Sum",
     "load",
+    "objective",
     "operator",
     "optimise",
     "prior",

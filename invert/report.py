@@ -246,6 +246,16 @@ class RowMatch(Match):
 
 
 @dataclass(kw_only=True, eq=False)
+class Posed(Fields):
+    """An objective that was asked for by name, with `--objective`."""
+
+    always: ClassVar[str] = "name settings"
+
+    name: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True, eq=False)
 class Observed(Fields):
     """What a picture was seen through, where that is no layer."""
 
@@ -301,6 +311,7 @@ class Record(Fields):
     measures: Numbers = field(default_factory=dict)
     top5: Top5 = None
     photos: ScoredPhotos | None = None
+    posed: Posed | None = None
     command: str = ""
     sha256: Annotated[Digest | None, Says("Of the file of the picture.")] = None
     files: RecordFiles = field(default_factory=RecordFiles)
@@ -402,6 +413,7 @@ class LayerRow(Fields):
         bool, Says("Whether the prior prefers no image to another, and so makes nothing up.")
     ] = False
     controls: dict[str, Numbers] = field(default_factory=dict)
+    posed: Annotated[Posed | None, Says("Of a row that is no layer's: its objective.")] = None
     source: Annotated[str | None, Says("In a merged report: the name of the source.")] = None
 
 
@@ -420,6 +432,9 @@ class Origin(Fields):
     request: Annotated[dict[str, Any], Says("What was asked, option by option.")] = field(
         default_factory=dict
     )
+    headline: Annotated[
+        str | None, Says("Of restorations: the measure by which they are compared, where the truth is known.")
+    ] = None
     subject: Annotated[ReportedSubject | None, Says("The network; null for a restoration.")] = field(
         default_factory=ReportedSubject
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from invert import registry
 from invert.errors import RequestError, unknown
 
 if TYPE_CHECKING:
-    from invert.protocols import Operator, Plugin, Prior, Stop
+    from invert.protocols import Objective, Operator, Plugin, Prior, Stop
 
 MOST_STEPS = 1_000_000
 """More than any inversion needs, and few enough that the trace of a run fits in memory."""
@@ -47,6 +47,57 @@ def make_stop(name: str, *, preset: str | None = None, **settings: Any) -> Stop:
     return stop
 
 
+def make_objective(name: str, *, photo: Any = None, **settings: Any) -> Objective:
+    """The objective registered as `name`, with its settings, as `make_prior`; with `photo`, if it takes one.
+
+    Settings are the fields of its dataclass that its `repr` shows and that text can say; `photo` is no
+    setting. Raises `RequestError` where one is missing that has no default.
+    """
+    cls = registry.get("invert.objectives", name)
+    known = objective_settings(cls)
+    needed = {field.name for field in _fields(cls) if not _has_default(field)}
+    if unsayable := sorted(needed - set(known) - {"photo"}):
+        raise RequestError(f"the objective {name!r} cannot be had by name: its {unsayable[0]} is no setting")
+    if takes_photo(cls) != (photo is not None) and ("photo" in needed or photo is not None):
+        raise RequestError(f"the objective {name!r} takes {'a' if photo is None else 'no'} photo")
+    chosen = _converted(name, "objective", known, settings) | ({} if photo is None else {"photo": photo})
+    if missing := [each for each in known if each in needed and each not in chosen]:
+        raise RequestError(f"the objective {name!r} needs its {missing[0]}: --set {name}.{missing[0]}=VALUE")
+    try:
+        objective: Objective = cls(**chosen)
+    except (ValueError, TypeError) as error:
+        raise RequestError(f"{name}: {error}") from error
+    return objective
+
+
+def objective_settings(cls: type[Any]) -> dict[str, Any]:
+    """The settings of an objective's class and the type of each; none where it is no dataclass."""
+    fields = [field.name for field in _fields(cls) if field.repr and field.name != "photo"]
+    hints = typing.get_type_hints(cls) if fields else {}
+    return {name: hints[name] for name in fields if _sayable(hints[name])}
+
+
+def takes_photo(cls: type[Any]) -> bool:
+    """Whether an objective's class has a field for a photo."""
+    return any(field.name == "photo" for field in _fields(cls))
+
+
+def _fields(cls: type[Any]) -> list[dataclasses.Field[Any]]:
+    return [f for f in dataclasses.fields(cls) if f.init] if dataclasses.is_dataclass(cls) else []
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    return not (field.default is field.default_factory is dataclasses.MISSING)
+
+
+def _sayable(kind: Any) -> bool:
+    """Whether text can say a value of this type."""
+    if typing.get_origin(kind) is typing.Literal:
+        return True
+    parts = [a for a in typing.get_args(kind) if a not in (type(None), Ellipsis)]
+    return all(map(_sayable, parts)) if parts else kind in (int, float, bool, str)
+
+
 def make(group: registry.Group, name: str, *, preset: str | None = None, **settings: Any) -> Any:
     """The plug-in registered as `name` in a group that has settings, made with them."""
     kind = group.removeprefix("invert.").removesuffix("s")
@@ -58,14 +109,18 @@ def make(group: registry.Group, name: str, *, preset: str | None = None, **setti
     if preset is not None:
         chosen = {f.name: f.default for f in dataclasses.fields(cls) if f.default is not dataclasses.MISSING}
         chosen |= cls.presets[preset]
-    for setting, value in settings.items():
-        if setting not in types_by_name:
-            raise unknown(f"setting of the {kind} {name!r}", setting, types_by_name)
-        chosen[setting] = convert(value, types_by_name[setting], f"{name}.{setting}")
     try:
-        return cls(**chosen)
+        return cls(**chosen | _converted(name, kind, types_by_name, settings))
     except (ValueError, TypeError) as error:
         raise RequestError(f"{name}: {error}") from error
+
+
+def _converted(name: str, kind: str, known: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings, perhaps text, as the types `known` by their names."""
+    for setting in settings:
+        if setting not in known:
+            raise unknown(f"setting of the {kind} {name!r}", setting, known)
+    return {each: convert(value, known[each], f"{name}.{each}") for each, value in settings.items()}
 
 
 def setting_types(cls: type[Any]) -> dict[str, Any]:
@@ -76,17 +131,26 @@ def setting_types(cls: type[Any]) -> dict[str, Any]:
 
 def as_json(plugin: Plugin) -> dict[str, Any]:
     """A plug-in's settings as JSON values: what a record keeps, and what `make` takes back."""
-    values = ((f.name, getattr(plugin, f.name)) for f in dataclasses.fields(plugin))
+    return _json(plugin, [field.name for field in dataclasses.fields(plugin)])
+
+
+def objective_as_json(objective: Objective) -> dict[str, Any]:
+    """As `as_json`, of an objective that was made by name."""
+    return _json(objective, objective_settings(type(objective)))
+
+
+def _json(held: Any, names: Iterable[str]) -> dict[str, Any]:
+    values = ((name, getattr(held, name)) for name in names)
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values}
 
 
 def parse_assignment(text: str) -> tuple[str, str, str]:
-    """`tv.weight=0.1` as prior, setting and value. Raises `RequestError` for another form."""
+    """`tv.weight=0.1` as plug-in, setting and value. Raises `RequestError` for another form."""
     path, equals, value = text.partition("=")
-    prior, dot, setting = path.strip().partition(".")
-    if not (equals and dot and prior and setting):
-        raise RequestError(f"cannot read --set {text!r}: it has the form PRIOR.SETTING=VALUE")
-    return prior, setting.strip(), value.strip()
+    plugin, dot, setting = path.strip().partition(".")
+    if not (equals and dot and plugin and setting):
+        raise RequestError(f"cannot read --set {text!r}: it has the form NAME.SETTING=VALUE")
+    return plugin, setting.strip(), value.strip()
 
 
 def parse_assignments(assignments: list[str]) -> dict[str, dict[str, str]]:

@@ -49,6 +49,10 @@ __all__ = [
 ]
 
 
+STRIDE = 0.01
+"""How far a picture of values in [0, 1] is moved to see how fast a loss changes: with less, fp32 rounds."""
+
+
 def check_prior(prior: Prior, shape: Shape = (3, 32, 32)) -> None:
     """Shape and range, gradients, repeatability, two problems as one, rates, settings, and descent."""
     with _global_randomness_untouched():
@@ -133,8 +137,8 @@ def check_stop(stop: Stop) -> None:
 
 
 def check_objective(objective: Objective, subject: Subject) -> None:
-    """One finite loss an image, a gradient, images that do not influence each other, facts that a sum hands
-    on, and descent."""
+    """One finite loss an image, the same each time and alone, a gradient that agrees with finite differences,
+    images that do not influence each other, facts that a sum hands on, and descent."""
     with _global_randomness_untouched():
         bound = objective.bind(subject)
         sections = ("feature", "class", "unit", "restoration")
@@ -149,6 +153,10 @@ def check_objective(objective: Objective, subject: Subject) -> None:
         (gradient,) = torch.autograd.grad(loss[0], images)
         assert bool(gradient[0].any()), "no gradient reaches the image"
         assert not bool(gradient[1].any()), "one image's loss depends on another image"
+        assert torch.equal(loss, _loss(bound, subject, images)), "the same images have another loss"
+        alone = _loss(bound, subject, images[:1])
+        assert torch.allclose(loss[:1], alone, rtol=1e-4, atol=1e-6), "an image alone has another loss"
+        _check_slope(lambda x: _loss(bound, subject, x), images.detach()[:1], gradient[:1])
         prior = make_prior("none", learning_rate=0.05)
         first, last = _descend(prior, subject.input_shape, lambda x: _loss(bound, subject, x))
         assert last < first, f"ten steps do not lower the loss: {first:.4g} to {last:.4g}"
@@ -354,6 +362,17 @@ def _descend(prior: Prior, shape: Shape, loss: Callable[[Tensor], Tensor]) -> tu
     assert isinstance(stopped, Stopped)
     total = (stopped.loss + stopped.penalty).sum(1)
     return float(total[0]), float(total[1:].min())
+
+
+def _check_slope(loss: Callable[[Tensor], Tensor], image: Tensor, gradient: Tensor) -> None:
+    """That the loss `(1,)` falls as fast against its gradient as that is long: to a tenth, in fp32."""
+    with torch.no_grad():
+        length = float(gradient.norm())
+        ahead, behind = (float(loss(image + side * STRIDE * gradient / length)) for side in (1, -1))
+    slope = (ahead - behind) / (2 * STRIDE)
+    assert abs(slope - length) <= 0.1 * length, (
+        f"the gradient is {length:.4g} long, but the loss changes by {slope:.4g}: is part of it detached?"
+    )
 
 
 def _loss(objective: Objective, subject: Subject, images: Tensor) -> Tensor:

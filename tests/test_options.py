@@ -43,6 +43,7 @@ value = st.text().filter(lambda t: t == t.strip())
 VALUES: dict[str, Any] = {
     "model": st.sampled_from([*SUBCOMMANDS, "layer", "--", "--help", "-m", "alexnet"]) | text,
     "layer": st.just(()) | names, "classes": st.just(()) | names, "unit": st.just(()) | units,
+    "objective": st.just(()) | names,
     "image": st.lists(text, max_size=3).map(tuple), "prior": names, "stop": st.just(()) | names,
     "weights": texts, "labels": texts,
     "size": st.none() | whole, "steps": st.none() | whole, "mean": st.none() | prices,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,9 @@ import invert
 from invert import registry
 from invert.cli import main
 from invert.photos import default_photo
+from invert.report import read_report
 from invert.testing import tiny_subject
+from invert.typed_json import to_json
 
 PLUGIN = Path(__file__).resolve().parents[1] / "examples" / "plugin"
 
@@ -89,6 +93,79 @@ def test_its_stop_and_measure_serve_the_command_line(
     assert "--stop fraction" in run["command"] and "--set fraction.left=0.7" in run["command"]
     page = (tmp_path / "out" / "report.html").read_text()
     assert "fraction" in page and "brightness" in page
+
+
+POSED = [
+    "--layer", "conv", "--objective", "silence,texture", "--set", "silence.layer=conv",
+    "--set", "texture.layer=relu", "--prior", "none", "--seeds", "2", "--steps", "40",
+    "--stop", "fraction", "--set", "fraction.left=0.2",
+]  # fmt: skip
+
+
+def test_its_objectives_stop_and_measure_run_from_the_command_line(
+    installed: Path, own_network: str, tmp_path: Path
+) -> None:
+    """A layer, an objective that takes a photo and one that takes none, in one study that can grow."""
+    command = partial(in_new_process, "invert", site=installed, cwd=tmp_path)
+    printed = command(own_network, *POSED, "--out", "out")
+    assert all(name in printed for name in ("conv", "texture", "silence"))
+    report = read_report(tmp_path / "out")
+    assert {(r.objective, r.layer, r.target, r.posed and r.posed.name) for r in report.runs} == {
+        ("feature", "conv", None, None),
+        ("feature", "texture", None, "texture"),
+        ("unit", None, "silence", "silence"),
+    }
+    assert [(row.layer, row.posed and row.posed.settings) for row in report.layers] == [
+        ("conv", None),
+        ("texture", {"layer": "relu"}),
+    ]
+    row = report.layers[1]
+    assert row.match is None and row.measures["kept.luminance"] is not None
+    assert row.measures["brightness"] is not None
+    silent = [run for run in report.runs if run.target == "silence"]
+    assert {run.image for run in silent} == {None} and "fraction" in {run.stopped for run in silent}
+    # A run's own command asks for it alone, and for the same picture.
+    (run, *_) = (run for run in report.runs if run.layer == "texture")
+    assert "--layer" not in run.command and "silence" not in run.command
+    command(*shlex.split(run.command)[1:], "--out", "alone")
+    (alone,) = read_report(tmp_path / "alone").runs
+    assert alone.sha256 == run.sha256 and to_json(alone.posed) == to_json(run.posed)
+    # Nothing is done again; a seed more is.
+    before = records(tmp_path / "out")
+    command("--resume", "out", "--seeds", "3")
+    after = records(tmp_path / "out")
+    assert before.items() <= after.items() and len(after) == len(before) + 3
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "or by the objective that is named beside it" in page
+    assert "<li>layer relu</li>" in page and "Picture by the objective texture for grace_hopper" in page
+    held = {**json.loads((tmp_path / "out" / "report.json").read_text())}
+    assert held["command"].count("--objective silence,texture") == 1
+
+
+def records(out: Path) -> dict[str, int]:
+    return {path.parent.name: path.stat().st_mtime_ns for path in out.glob("runs/*/record.json")}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--objective", "silense"], "unknown objective 'silense': did you mean silence?"),
+        (["--objective", "silence"], "the objective 'silence' needs its layer: --set silence.layer=VALUE"),
+        (["--objective", "silence", "--set", "silence.layer=cnv"], "did you mean conv?"),
+        (["--objective", "silence", "--set", "silence.lyer=conv"], "'lyer': did you mean layer?"),
+        (["--layer", "conv", "--set", "silence.layer=conv"], "--set names 'silence', which"),
+        (["--objective", "texture", "--set", "texture.layer=fc"], "fc has no places"),
+        (["--objective", "observation"], "cannot be had by name: its operator is no setting"),
+    ],
+)
+def test_what_cannot_be_asked_of_an_objective_is_told_in_one_line(
+    installed: Path, own_network: str, tmp_path: Path, words: list[str], told: str
+) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1"}
+    command = [Path(sys.executable).parent / "invert", own_network, *words, "--out", "out"]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2 and told in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_registering_one_of_each_kind_breaks_no_test(installed: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from invert_brightness import Brightness
 from invert_crop import Crop
 from invert_fraction import Fraction
 from invert_silence import Silence
+from invert_texture import Texture
 
 import invert
 from invert import registry
@@ -17,13 +18,15 @@ def test_they_keep_what_invert_asks() -> None:
     check_operator(Crop())
     check_stop(Fraction())
     check_objective(Silence("conv"), tiny_subject())
+    check_objective(Texture("conv", default_photo()), tiny_subject())
     check_measure(Brightness)
 
 
 def test_they_come_by_their_entry_points() -> None:
     assert invert.operator("crop", side="8") == Crop(side=8)
     assert invert.stop("fraction", left="0.5") == Fraction(left=0.5)
-    assert registry.get("invert.objectives", "silence") is Silence
+    assert invert.objective("silence", layer="conv") == Silence("conv")
+    assert invert.objective("texture", photo="a.jpg", layer="conv") == Texture("conv", "a.jpg")
     assert registry.get("invert.measures", "brightness") is Brightness
 
 

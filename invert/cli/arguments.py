@@ -15,6 +15,7 @@ USAGE = """\
   invert MODEL --layer all                                 the layers that matter, shallow to deep
   invert MODEL --class zebra,"golf ball"                   draw what a class looks for
   invert MODEL --unit conv4:17                             ... a channel; conv4:17@6,6 one neuron of it
+  invert MODEL --objective NAME --set NAME.SETTING=VALUE   what a plug-in asks of the picture
   invert layers MODEL [--json]                             names, aliases, shapes
   invert models [PATTERN]                                  what MODEL can be
   invert priors                                            the priors and their settings

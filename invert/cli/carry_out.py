@@ -15,6 +15,7 @@ from typing import Any
 
 import invert_reports
 from invert.cli.progress import show
+from invert.cli.restored import show_restored
 from invert.cli.rows import show_rows
 from invert.cli.terminal import PATH, say, tell
 from invert.errors import plain
@@ -67,7 +68,10 @@ def carry_out(
     for name, reason in sweep.summary.failures().items():
         tell(f"{plain(name, 200)} failed: {reason}")
     if not quiet:
-        show_rows(summary, to_error=as_json)
+        if summary.headline is not None:
+            show_restored(summary, out, to_error=as_json)
+        else:
+            show_rows(summary, to_error=as_json)
         _tell_unmatched(summary.layers)
         if common := told(summary.common):
             tell(f"common feature error: {plain(common, PATH)}")

@@ -22,6 +22,11 @@ STUDY = ""
 """The name of the main job, which no first word names."""
 MODELS = ("alexnet-mini",)
 ALL = (Comparing, Request, Placement, Output)
+NAMED: dict[str, registry.Group] = {
+    "--prior": "invert.priors",
+    "--stop": "invert.stops",
+    "--objective": "invert.objectives",
+}
 
 
 @dataclass(frozen=True)
@@ -61,14 +66,14 @@ def options(classes: Iterable[type[Any]] = (Request, Placement, Output)) -> dict
                     files = re.search("FILE|DIR", one.metavar) is not None
                     choices = re.sub(r"\[.*?\]", "", one.metavar).split("|")
                     known = tuple(word for word in choices if word.islower() or word.isdecimal())
-                    words = priors() if one.name == "--prior" else known
+                    words = plugins(NAMED[one.name]) if one.name in NAMED else known
                     found[one.name] = Completed(one.help, bool(one.metavar), files, words)
     return found
 
 
-def priors() -> tuple[str, ...]:
+def plugins(group: registry.Group) -> tuple[str, ...]:
     """Those that are installed, but none whose name means something to a shell."""
-    return tuple(name for name in registry.names("invert.priors") if re.fullmatch(r"[\w.:-]+", name))
+    return tuple(name for name in registry.names(group) if re.fullmatch(r"[\w.:-]+", name))
 
 
 def of_commands() -> dict[str, list[str]]:

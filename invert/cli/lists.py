@@ -95,7 +95,7 @@ def priors(words: list[str]) -> int:
         show_table(("setting", "default", *cls.presets), rows, title=f"{name}: {summary}")
     for plugin in registry.broken("invert.priors"):
         say(f"broken: {plugin.reason}")
-    print("Change one with --set PRIOR.SETTING=VALUE, a group with --set PRIOR.preset=NAME.")
+    print("Change one with --set NAME.SETTING=VALUE, a group with --set NAME.preset=NAME.")
     return 0
 
 

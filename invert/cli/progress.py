@@ -180,7 +180,7 @@ def title(cell: Cell) -> str:
 
 
 def loss_name(cell: Cell) -> str:
-    return "feature error" if cell.objective == "feature" else "loss"
+    return "feature error" if cell.objective == "feature" and cell.posed is None else "loss"
 
 
 def finished(event: CellFinished) -> str:
@@ -190,5 +190,7 @@ def finished(event: CellFinished) -> str:
     error = record.feature_error
     score = "" if error is None else f"feature error {error:.4g}, "
     score += f"{told(record.match)}, " if record.match else ""
+    psnr = record.measures.get("psnr") if record.objective == "restoration" else None
+    score += "" if psnr is None else f"PSNR {psnr:.2f} dB, "
     missed = ", did not reach --until" if record.reached is False else ""
     return f"{title(event.cell)}: {score}{record.steps} steps, {duration(record.seconds)}{missed}"

@@ -42,7 +42,6 @@ def restore(words: Sequence[str]) -> int:
         output.quiet,
         output.json,
         output.open,
-        output.figure,
         again=f"--resume {folder}",
         where=where,
     )
@@ -81,5 +80,5 @@ def restore_parser() -> Parser:
     )
     add_options(p, Restoration, may_lack=("task",))
     add_options(p, Placement, ("jobs",))
-    add_options(p, Output)
+    add_options(p, Output, ("out", "resume", "quiet", "json", "open", "debug"))
     return p

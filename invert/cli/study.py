@@ -113,7 +113,7 @@ def parsed(words: Sequence[str]) -> tuple[Request, Output, Placement]:
 def study_parser() -> Parser:
     p = parser("", f"Shows what each layer of a vision classifier keeps of the image.\n\n{USAGE}")
     p.usage = (
-        "invert MODEL [--layer NAMES | --class NAMES | --unit UNITS] [options]\n"
+        "invert MODEL [--layer NAMES | --class NAMES | --unit UNITS | --objective NAMES] [options]\n"
         "       invert --resume DIR [more of these]"
     )
     p.add_argument("--version", action="version", version=f"invert {version('invert')}")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import torch
+from skimage.restoration import inpaint_biharmonic
 from torch import Tensor
 
 from invert.objectives import Observation
@@ -8,8 +9,6 @@ from invert.objectives import Observation
 
 def biharmonic(bound: Observation) -> Tensor:
     """The smoothest filling, by the biharmonic equation (Damelin and Hoang, 2018), by scikit-image."""
-    from skimage.restoration import inpaint_biharmonic
-
     observer = bound.observer
     assert observer is not None
     missing = ~observer.get_buffer("known").numpy()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import torch
+from skimage.restoration import denoise_nl_means
 from torch import Tensor
 
 from invert.objectives import Observation
@@ -8,8 +9,6 @@ from invert.objectives import Observation
 
 def nlm(bound: Observation) -> Tensor:
     """Non-local means (Buades, Coll and Morel, CVPR 2005), by scikit-image."""
-    from skimage.restoration import denoise_nl_means
-
     sigma = float(getattr(bound.operator, "sigma", 0.0))
     noisy = bound.seen[0].movedim(0, -1).double().numpy()
     made = denoise_nl_means(

@@ -77,8 +77,8 @@ class RowEvidence:
     """All inversions of one layer, or of another observation, under one prior.
 
     `originals` `(P, C, H, W)` are the photos, `images` `(P, K, C, H, W)` the K inversions of
-    each, from K seeds. `layer_share` is the layer's size as a share of the input's. `subject` is
-    None where pictures are measured again without their network (`invert compare`).
+    each, from K seeds. `layer_share` is the layer's size as a share of the input's, 0 of what is no
+    layer. `subject` is None where pictures are measured again without their network (`invert compare`).
     """
 
     subject: Subject | None

@@ -19,7 +19,6 @@ from invert.sweeps.options import AUTO
 from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
 from invert.sweeps.restoration import AnyRequest, Restoration
-from invert.sweeps.restoration_sweep import RestorationSweep
 from invert.sweeps.sweep import HERE, AnySweep, Notice, PassStarted, Sweep, SweepEvent
 from invert.sweeps.worker import Worker
 
@@ -64,13 +63,17 @@ class AutoSweep(Sweep):
 
 def sweep_of(request: AnyRequest, where: Placement = HERE) -> AnySweep:
     if isinstance(request, Restoration):
+        from invert.sweeps.restoration_sweep import RestorationSweep  # scikit-image, which takes a second
+
         return RestorationSweep(request, where=where)
     return AutoSweep(request, where) if request.until == AUTO else Sweep(request, where=where)
 
 
 def first_of(request: Request) -> Request:
     """The request of the first pass: the inversions alone, each to its end."""
-    return replace(request, until=None, classes=(), unit=(), photos=None, judge=None, judge_weights=None)
+    settings = {name: s for name, s in request.settings.items() if name not in request.objective}
+    inversions = replace(request, classes=(), unit=(), objective=(), settings=settings)
+    return replace(inversions, until=None, photos=None, judge=None, judge_weights=None)
 
 
 def common_errors(

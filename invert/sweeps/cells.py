@@ -10,12 +10,12 @@ from typing import Any
 
 from torch import Tensor
 
-from invert import photos
-from invert.errors import RequestError
+from invert import photos, registry
+from invert.errors import InvertError, RequestError, one_line
 from invert.files import slug, unique
 from invert.objectives import Channel, ClassLogOdds, FeatureMatch, Neuron
 from invert.protocols import Objective, Prior, Section, Stop
-from invert.settings import make_prior, make_stop
+from invert.settings import make_objective, make_prior, make_stop, takes_photo
 from invert.subjects import Subject
 from invert.sweeps.observing import task_of, wanted
 from invert.sweeps.request import Request
@@ -25,6 +25,9 @@ ALL = "all"
 """The layers that matter, or every class. A layer of that name is asked for as `all:1`, its only call."""
 
 RANDOM_WEIGHTS = "random weights"
+
+NOTHING: dict[str, Any] = {"layer": (), "classes": (), "unit": (), "objective": ()}
+"""What a request looks for, emptied: a cell's own asks for one thing."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Cell:
     """One run: which it is among those of its sweep, and the request for it alone.
 
     Plain values, so that it can be computed elsewhere. `photo` is the id of one. A control runs on the
-    network with random weights.
+    network with random weights. `section` is what an objective that was asked for by name says of itself.
     """
 
     id: str
@@ -60,12 +63,21 @@ class Cell:
     photo: str | None
     control: str | None
     request: AnyRequest
+    section: Section | None = None
 
     @property
     def objective(self) -> Section:
         if isinstance(self.request, Restoration):
             return "restoration"
+        if self.section is not None:
+            return self.section
         return "class" if self.request.classes else "unit" if self.request.unit else "feature"
+
+    @property
+    def posed(self) -> str | None:
+        """The name of its objective, where it was asked for by name."""
+        named = self.request.objective if isinstance(self.request, Request) else ()
+        return named[0] if named else None
 
     @property
     def of_network(self) -> Request:
@@ -88,7 +100,7 @@ class Cell:
             return None
         until = self.request.until
         assert not isinstance(until, str), "--until auto is a number before a cell is worked on"
-        return until if self.objective == "feature" else None
+        return until if self.objective == "feature" and self.posed is None else None
 
     def identity(self) -> dict[str, Any]:
         """What tells it from the other runs of its sweep, as a record says it."""
@@ -113,11 +125,10 @@ class Cell:
 
 def plan(request: Request, subject: Subject, pictures: list[Photo]) -> list[Cell]:
     """The cells of a request, seeds innermost. Raises `RequestError` for a name that is not there."""
-    unused = set(request.settings) - {*request.prior, *request.stop}
-    if unused:
-        raise RequestError(f"--set names the prior {min(unused)!r}, which --prior does not")
+    if unused := set(request.settings).difference(request.plugins):
+        raise RequestError(f"--set names {min(unused)!r}, which --prior, --stop and --objective do not")
     cells = list(_cells(request, subject, pictures))
-    for one in {(cell.objective, cell.prior): cell for cell in cells}.values():
+    for one in {(cell.objective, cell.posed, cell.prior): cell for cell in cells}.values():
         prior_of(one)
     stops_of(request)
     # Names can be alike: ImageNet has two classes called crane.
@@ -148,6 +159,8 @@ def groups(cells: list[Cell], together: int) -> Iterator[list[Cell]]:
 
 def objective_of(cell: Cell, subject: Subject, pixels: Tensor | None) -> Objective:
     """What a cell minimises; `pixels` `(1, C, H, W)` are those of its photo, if it has one."""
+    if cell.posed is not None:
+        return posed_by(cell.of_network, cell.posed, pixels)
     if cell.target_index is not None:
         return ClassLogOdds(cell.target_index)
     if cell.of_network.unit:
@@ -161,12 +174,19 @@ def prior_of(cell: Cell) -> Prior:
     if isinstance(cell.request, Restoration):
         return task_of(cell.request).prior(cell.prior, wanted(cell.request))
     prior = make_prior(cell.prior, **cell.request.settings.get(cell.prior, {}))
+    if cell.posed is not None:
+        return prior.suited(posed_by(cell.request, cell.posed, cell.photo).preset)
     return prior if cell.objective == "feature" else prior.suited("maximisation")
 
 
 def stops_of(request: AnyRequest) -> list[Stop]:
     """Those that were named."""
     return [make_stop(name, **request.settings.get(name, {})) for name in request.stop]
+
+
+def posed_by(request: Request, name: str, photo: Any | None) -> Objective:
+    """The objective that a request asks for by name, not yet bound."""
+    return make_objective(name, photo=photo, **request.settings.get(name, {}))
 
 
 def choose_photos(
@@ -176,12 +196,17 @@ def choose_photos(
 
     None where it only draws classes or units.
     """
-    if (request.classes or request.unit) and not request.layer:
+    if not takes_photos(request):
         return [], []
     found, skipped = photos.read(request.image or [photos.default_photo()], lambda path: read(str(path)))
     paths = dict.fromkeys(map(str, found))  # one that is named twice is one
     ids = unique(slug(Path(path).stem) for path in paths)
     return [Photo(i, path, read) for i, path in zip(ids, paths, strict=True)], skipped
+
+
+def takes_photos(request: Request) -> bool:
+    """Whether it asks for something of photos."""
+    return bool(request.layer) or any(map(_takes_photo, request.objective))
 
 
 def photo_path(cell: Cell) -> str:
@@ -206,9 +231,13 @@ def _cells(request: Request, subject: Subject, pictures: list[Photo]) -> Iterato
     targets = list(_targets(request, subject))
     yield from _inversions(request, layers, pictures, None)
     for layer, target, index, asked in targets:
-        for one in _narrowed(request, image=(), **asked):
+        for one in _narrowed(request, image=(), **NOTHING | asked):
             id = slug(f"{layer or 'class'}-{target}-{one.prior[0]}-s{one.seeds[0]}")
             yield Cell(id, layer, target, index, None, None, one)
+    for name in request.objective:
+        if name in layers:
+            raise RequestError(f"--objective {name}: --layer names a layer so called; ask for them apart")
+        yield from _posed(request, name, subject, pictures)
     if request.controls:
         yield from _inversions(request, layers, pictures, RANDOM_WEIGHTS)
 
@@ -218,13 +247,7 @@ def _inversions(
 ) -> Iterator[Cell]:
     weights = "random" if control else request.weights
     for layer in layers:
-        asked = {
-            "layer": (f"{ALL}:1" if layer == ALL else layer,),
-            "classes": (),
-            "unit": (),
-            "photos": None,
-            "weights": weights,
-        }
+        asked = NOTHING | {"layer": (_as_named(layer),), "photos": None, "weights": weights}
         for prior in request.prior:
             for photo in pictures:
                 image = (photo.path,) if request.image else ()
@@ -234,11 +257,58 @@ def _inversions(
                     yield Cell(id, layer, None, None, photo.id, control, one)
 
 
+def _as_named(layer: str) -> str:
+    return f"{ALL}:1" if layer == ALL else layer
+
+
+def _posed(request: Request, name: str, subject: Subject, pictures: list[Photo]) -> Iterator[Cell]:
+    """The cells of an objective that was asked for by name: for each photo, if it takes one.
+
+    What it is about a photo is a row of that name; what it drives up, a target.
+    """
+    asked = NOTHING | {"objective": (name,), "photos": None}
+    shown: list[Photo | None] = [*pictures] if _takes_photo(name) else [None]
+    bound = bind(posed_by(request, name, shown[0] and shown[0].pixels), name, subject)
+    if (section := bound.section) == "restoration":
+        raise RequestError(f"--objective {name} restores a picture, which no network is asked for")
+    compares = section == "feature"
+    for prior in request.prior:
+        for photo in shown:
+            image = (photo.path,) if photo is not None and request.image else ()
+            for one in _narrowed(request, prior=(prior,), image=image, **asked):
+                which = f"-{photo.id}" if photo is not None else ""
+                id = slug(f"{name}-{prior}{which}-s{one.seeds[0]}")
+                layer, target = (name, None) if compares else (None, name)
+                yield Cell(
+                    id, layer, target, bound.target_index, photo.id if photo else None, None, one, section
+                )
+
+
+def bind(objective: Objective, name: str, subject: Subject) -> Objective:
+    """A plug-in's objective, bound; raises `RequestError` where it cannot be, whatever the plug-in raised."""
+    try:
+        for layer in objective.layers:
+            subject.layer(layer)
+        return objective.bind(subject)
+    except (InvertError, MemoryError):
+        raise
+    except Exception as error:
+        raise RequestError(f"the objective {name!r} cannot be bound: {one_line(error)}") from error
+
+
+def _takes_photo(name: str) -> bool:
+    return takes_photo(registry.get("invert.objectives", name))
+
+
 def _narrowed(request: Request, **changes: Any) -> Iterator[Request]:
     """The request with these changes, once for each prior and seed."""
     request = replace(request, controls=False, **changes)
     for prior in request.prior:
-        settings = {name: s for name, s in request.settings.items() if name in (prior, *request.stop)}
+        settings = {
+            name: s
+            for name, s in request.settings.items()
+            if name in (prior, *request.stop, *request.objective)
+        }
         for seed in request.seeds:
             yield replace(request, prior=(prior,), seeds=(seed,), settings=settings)
 
@@ -252,11 +322,11 @@ def _targets(
         name = names[index] if names else str(index)
         means_it = name[:1].isalpha() and "," not in name and name != ALL and names.count(name) == 1
         text = name if means_it else str(index)
-        yield None, name, index, {"layer": (), "classes": (text,), "unit": ()}
+        yield None, name, index, {"classes": (text,)}
     for text in request.unit:
         parse_unit(text).bind(subject)
         layer, _, unit = text.rpartition(":")
-        yield layer, unit, None, {"layer": (), "classes": (), "unit": (text,)}
+        yield layer, unit, None, {"unit": (text,)}
 
 
 def _layers(request: Request, subject: Subject) -> list[str]:

@@ -13,15 +13,20 @@ from invert.sweeps.request import Request
 from invert.sweeps.restoration import AnyRequest, Restoration, kind_of
 from invert.typed_json import load_object
 
-MORE = ("layer", "classes", "unit", "prior", "image", "seeds", "file", *Restoration.one_each)
+MORE = ("layer", "classes", "unit", "objective", "prior", "image", "seeds", "file", *Restoration.one_each)
 """What a study can have more of: new cells, while those that are there stay as they are."""
+
+PLUGINS = ("prior", "stop", "objective")
+"""Of which a setting may be named."""
 
 T = TypeVar("T", Request, Restoration)
 
 PHOTOS = "sha256 of the photos"
 FILES = "sha256 of the files"
 
-ADVICE = "more layers, classes, units, priors, photos or seeds would do; else choose another --out"
+ADVICE = (
+    "more layers, classes, units, objectives, priors, photos or seeds would do; else choose another --out"
+)
 
 
 def held_by(folder: Path) -> AnyRequest | None:
@@ -41,8 +46,9 @@ def held_by(folder: Path) -> AnyRequest | None:
 def grown(held: T, said: Said, folder: Path) -> T:
     """The request that a folder holds, with what was said beside it.
 
-    Layers, classes, units, priors, photos and seeds come on top of those it holds; seeds are counted from
-    its first. Raises `RequestError`, the differences named, where something else was said than it holds.
+    Layers, classes, units, objectives, priors, photos and seeds come on top of those it holds; seeds are
+    counted from its first. Raises `RequestError`, the differences named, where something else was said
+    than it holds.
     """
     changes: dict[str, Any] = {}
     wrong: list[str] = []
@@ -93,8 +99,8 @@ def differences(asked: Mapping[str, Any], made_by: Mapping[str, Any]) -> list[st
                 for path in _unlike(was, now)
             ]
         elif name == "settings" and isinstance(was, dict):
-            new = [prior for prior in now if prior not in _list(made_by.get("prior"))]
-            if _unlike(was, now) or any(prior not in was and prior not in new for prior in now):
+            held = [each for one in PLUGINS for each in _list(made_by.get(one))]
+            if _unlike(was, now) or any(each in held and each not in was for each in now):
                 found.append(_change(name, was, now))
         elif name in MORE and isinstance(was, list):
             if any(each not in now for each in was):
@@ -125,14 +131,15 @@ def _list(value: Any) -> list[Any]:
 def _more_settings(
     held: AnyRequest, new: dict[str, dict[str, str]], wrong: list[str]
 ) -> dict[str, dict[str, str]]:
-    """Settings of priors that are new; those of the others are noted as `wrong` where they differ."""
-    settings = {prior: dict(values) for prior, values in held.settings.items()}
-    for prior, values in new.items():
+    """Settings of plug-ins that are new; those of the others are noted as `wrong` where they differ."""
+    settings = {plugin: dict(values) for plugin, values in held.settings.items()}
+    there = {name for one in PLUGINS for name in _list(held.as_json().get(one))}
+    for plugin, values in new.items():
         for name, value in values.items():
-            was = held.settings.get(prior, {}).get(name)
-            if prior in held.prior and was != value:
-                wrong.append(f"{prior}.{name} was {'not set' if was is None else was}, now {value}")
-            settings.setdefault(prior, {})[name] = value
+            was = held.settings.get(plugin, {}).get(name)
+            if plugin in there and was != value:
+                wrong.append(f"{plugin}.{name} was {'not set' if was is None else was}, now {value}")
+            settings.setdefault(plugin, {})[name] = value
     return settings
 
 
@@ -171,7 +178,8 @@ def _by_file(request: Restoration) -> dict[str, dict[str, str | None]]:
 def _more_photos(held: Any, new: tuple[str, ...]) -> tuple[str, ...]:
     """The photos held and the new ones, each once. The photo that comes unasked has to be asked for now."""
     from invert.photos import default_photo  # imports matplotlib
+    from invert.sweeps.cells import takes_photos
 
-    old = held.image or ((str(default_photo()),) if held.layer else ())
+    old = held.image or ((str(default_photo()),) if takes_photos(held) else ())
     there = {Path(path).resolve() for path in old}
     return (*old, *(path for path in dict.fromkeys(new) if Path(path).resolve() not in there))

@@ -80,21 +80,21 @@ SEEDS = Asked(
 
 def _settings(said: Said) -> dict[str, dict[str, str]]:
     settings: dict[str, dict[str, str]] = {}
-    for prior, setting, value in said["set"]:
-        settings.setdefault(prior, {})[setting] = value
+    for plugin, setting, value in said["set"]:
+        settings.setdefault(plugin, {})[setting] = value
     return settings
 
 
 SETTINGS = Asked(
     (
         Option(
-            "--set", "see `invert priors`", "PRIOR.SETTING=VALUE",
+            "--set", "of a prior (see `invert priors`), a stop or an objective", "NAME.SETTING=VALUE",
             Form(parse_assignment, lambda one: f"{one[0]}.{one[1]}={one[2]}"), repeated=True,
         ),
     ),
     PRIORS,
     value=_settings,
-    said=lambda settings: {"set": [(prior, *one) for prior in settings for one in settings[prior].items()]},
+    said=lambda settings: {"set": [(name, *one) for name in settings for one in settings[name].items()]},
 )  # fmt: skip
 
 
@@ -118,6 +118,10 @@ class Request:
         "--class", "classes by name or index, or all", "NAMES", NAMES, group=WHAT, default=()
     )
     unit: tuple[str, ...] = option("--unit", "LAYER:CHANNEL[@Y,X]", "UNITS", UNITS, group=WHAT, default=())
+    objective: tuple[str, ...] = option(
+        "--objective", "what a plug-in asks of the picture, by name (see `invert doctor`)", "NAMES", NAMES,
+        group=WHAT, default=(),
+    )  # fmt: skip
     image: tuple[str, ...] = option(
         "--image", "photos (default: one that comes with matplotlib)", "FILE|DIR",
         group=WHAT, default=(), repeated=True,
@@ -173,9 +177,14 @@ class Request:
     )
 
     def __post_init__(self) -> None:
-        if not (self.layer or self.classes or self.unit):
+        if not (self.layer or self.classes or self.unit or self.objective):
             object.__setattr__(self, "layer", ("all",))
         check(self)
+
+    @property
+    def plugins(self) -> tuple[str, ...]:
+        """What can have settings."""
+        return (*self.prior, *self.stop, *self.objective)
 
     def as_json(self) -> dict[str, Any]:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from functools import lru_cache
@@ -16,18 +17,24 @@ from invert.files import json_bytes, read_regular, slug, unique
 from invert.floors import FLOORS
 from invert.measures import Evidence, measure_run
 from invert.pictures import BYTE_LIMIT
+from invert.progress import duration
 from invert.report import Floor
-from invert.sweeps.cells import Cell, plan_restoration, prior_of, stops_of
+from invert.sweeps.cells import Cell, plan_restoration, prior_of
+from invert.sweeps.costs import Cost, cost, free
 from invert.sweeps.folder import Folder
 from invert.sweeps.growth import FILES
 from invert.sweeps.observing import given, task_of
 from invert.sweeps.placement import Placement
-from invert.sweeps.restoration import NO_STOP, Restoration
+from invert.sweeps.restoration import Restoration
 from invert.sweeps.restored import RestorationSummary
+from invert.sweeps.restoring import stops_at
 from invert.sweeps.sweep import HERE, AnySweep, SweepEvent, Told
-from invert.sweeps.worker import Worker
+from invert.sweeps.worker import Worker, steps_of
 from invert.tasks import Given
 from invert.typed_json import read_as, to_json
+
+LONG, LARGE = 30, 1e9
+"""Seconds and bytes: what takes more is told before it begins."""
 
 
 class RestorationSweep(AnySweep):
@@ -44,19 +51,54 @@ class RestorationSweep(AnySweep):
         self.task = task_of(request)
         self.names = unique(slug(Path(path).stem) for path in request.file)
         self.given = lru_cache(maxsize=2)(lambda number: given(request.alone(number)))
-        self.operator = ""
-        for number in range(len(request.file)):  # what does not fit is said before anything is written
-            self.operator = self.given(number).observation.operator.name
+        # What does not fit is said before anything is written.
+        known = [self.given(number).observation for number in range(len(request.file))]
+        self.shapes = [one.shape for one in known if one.shape]
+        operators = {one.operator.name for one in known}
+        del known
         self.cells = plan_restoration(request, self.names)
         for cell in {cell.prior: cell for cell in self.cells}.values():
             prior_of(cell)
-        if NO_STOP not in request.stop:
-            stops_of(request)
-        named = {*request.prior, *request.stop, self.operator, *self.task.stops(self.given(0).observation)}
+        stops = stops_at(self.cells[0], self.given(0).observation)
+        named = {*request.prior, *(stop.name for stop in stops), *operators}
         if unused := set(request.settings) - named:
             raise RequestError(
                 f"--set names {min(unused)!r}, which is not used here ({', '.join(sorted(named))} are)"
             )
+        self.costs = self._costs()
+
+    def _costs(self) -> dict[str, Cost]:
+        """Of a step under each prior, for all pictures together; the memory is that of the largest.
+
+        Raises `RequestError` for a picture that does not fit into memory.
+        """
+        largest = max(self.shapes, key=math.prod)
+        number = self.shapes.index(largest)
+        here = free(self.device)
+        found = {}
+        for cell in {cell.prior: cell for cell in self.cells}.values():
+            stops = stops_at(cell, self.given(number).observation)
+            one = cost(prior_of(cell), largest, stops, self.device)
+            if here is not None and one.bytes > here:
+                _, height, width = largest
+                side = math.sqrt(here / one.bytes)
+                raise RequestError(
+                    f"{self.request.file[number]}: {width} × {height} takes about {_gigabytes(one.bytes)} "
+                    f"under {cell.prior}, and {_gigabytes(here)} are free: at most about "
+                    f"{int(width * side)} × {int(height * side)} would fit"
+                )
+            rest = sum(map(math.prod, self.shapes)) / math.prod(largest)
+            found[cell.prior] = Cost(one.bytes, one.seconds * rest)
+        return found
+
+    def _told_before(self) -> str:
+        """How long it takes and how much memory, where that is something to know; else empty."""
+        steps = {cell.prior: steps_of(cell) for cell in self.cells}
+        seconds = sum(c.seconds * steps[prior] for prior, c in self.costs.items()) * len(self.request.seeds)
+        memory = max(c.bytes for c in self.costs.values())
+        if seconds < LONG and memory < LARGE:
+            return ""
+        return f"it takes at most about {duration(seconds)}, and about {_gigabytes(memory)} of memory"
 
     @property
     def stood_for(self) -> dict[str, Any]:
@@ -73,6 +115,8 @@ class RestorationSweep(AnySweep):
 
     def begin(self, folder: Folder) -> Iterator[SweepEvent]:
         """What can be shown at once: what was observed, and the floors."""
+        if any(folder.record(cell) is None for cell in self.cells) and (told := self._told_before()):
+            yield Told(told)
         self.floors: dict[str, list[Floor]] = {}
         known = folder.floors()
         for number, name in enumerate(self.names):
@@ -92,6 +136,10 @@ class RestorationSweep(AnySweep):
 
     def summarised(self, folder: Folder) -> RestorationSummary:
         return RestorationSummary(self.request, self.names, self.given, self.floors, self.cells, folder)
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / 1e9:.1f} GB"
 
 
 def _known(folder: Folder, found: Any) -> Floor | None:

@@ -27,9 +27,53 @@ from invert.report import (
 from invert.sweeps.cells import Cell
 from invert.sweeps.describe import tool
 from invert.sweeps.folder import Folder, row_key
+from invert.sweeps.observing import task_of
 from invert.sweeps.restoration import Restoration
 from invert.sweeps.summary import AnySummary, mean_over_runs
 from invert.tasks import Given
+
+AS_GOOD = 0.3
+"""Decibels: a floor that is at most so much worse is as good, to the eye."""
+
+ENDS = {
+    "steps": "after all its steps",
+    "discrepancy": "where it was as near to what was observed as its noise",
+    "wmv": "where the pictures of successive steps differed least",
+    "emv": "where the pictures of successive steps differed least",
+    "plateau": "with no more progress",
+    "not finite": "when its loss was not finite",
+    "interrupted": "when it was interrupted",
+}
+
+
+def against(value: float | None, floors: Sequence[Floor], headline: str) -> str:
+    """A result's headline beside that of the best floor."""
+    if value is None:
+        return "no truth is known to measure by"
+    told = f"{value:.2f} dB"
+    best = max(
+        (f for f in floors if f.measures.get(headline) is not None),
+        key=lambda f: f.measures[headline] or 0.0,
+        default=None,
+    )
+    if best is None:
+        return told
+    known = best.measures[headline] or 0.0
+    more = value - known
+    beside = f"{best.method}, {known:.2f} dB in {best.seconds:.2g} s"
+    if more < 0:
+        return f"{told}, {-more:.2f} dB WORSE than {beside}"
+    return f"{told}, {'only ' if more < AS_GOOD else ''}{more:.2f} dB better than {beside}"
+
+
+def ended(records: Sequence[Record]) -> str:
+    """At which steps runs ended, and why."""
+    steps = [record.kept_step or record.steps for record in records]
+    at = f"step {steps[0]}" if len(set(steps)) == 1 else f"steps {min(steps)} to {max(steps)}"
+    whole = max(int(record.settings.get("steps") or 0) for record in records)
+    reasons = dict.fromkeys(record.stopped or "" for record in records)
+    why = " and ".join(ENDS.get(reason, f"by {reason}") for reason in reasons)
+    return f"{at} of {whole}, {why}"
 
 
 class RestorationSummary(AnySummary):
@@ -57,6 +101,7 @@ class RestorationSummary(AnySummary):
             status="running",
             command=request.command(),
             request=request.as_json(),
+            headline=task_of(request).headline,
             subject=None,
             images=[self._picture(number, floors.get(name, [])) for number, name in enumerate(self.names)],
             measures={name: ReportedMeasure(**known) for name, known in describe().items()},
@@ -114,6 +159,7 @@ class RestorationSummary(AnySummary):
         known = self.given(self.names.index(cell.photo))
         images = torch.cat([self._read(record) for record in records])
         row = PhotoRow(measures=mean_over_runs(records)[0], restored=self._restored(cell, known, images))
+        row.reading = self._reading(cell.photo, row.restored, records)
         truth = known.observation.photo
         if truth is not None and len(images) > 1:
             assert known.observation.target is not None and cell.layer is not None
@@ -122,6 +168,14 @@ class RestorationSummary(AnySummary):
             row.measures |= measure_row(evidence)[0]
             row.tiles = kept_map(evidence)
         return row
+
+    def _reading(self, photo: str, restored: Restored | None, records: list[Record]) -> str:
+        """What came of it beside the best floor, and why it ended, in a sentence."""
+        assert restored is not None
+        (known,) = (picture for picture in self.content.images if picture.id == photo)
+        name = self.content.headline or ""
+        told = against(restored.measures.get(name), known.floors, name)
+        return f"{told}; {ended(records)}"
 
     def _restored(self, cell: Cell, known: Given, images: Tensor) -> Restored:
         """The mean over seeds `(K, C, H, W)`, written to OUT itself, and where they differ."""

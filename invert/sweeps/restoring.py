@@ -48,13 +48,7 @@ class Restoring:
 
     @property
     def stops(self) -> list[Stop]:
-        """Those that were named, or else the task's."""
-        request = self.cell.request
-        assert isinstance(request, Restoration)
-        if request.stop:
-            return [] if NO_STOP in request.stop else stops_of(request)
-        names = task_of(request).stops(self.given.observation)
-        return [make_stop(name, **request.settings.get(name, {})) for name in names]
+        return stops_at(self.cell, self.given.observation)
 
     def result(self, stopped: Stopped, optimisation: Optimisation, b: int, seed: int) -> Result:
         """That of problem b, made to agree with what is known."""
@@ -73,6 +67,16 @@ class Restoring:
         operator = self.given.observation.operator
         observed = Observed(operator=operator.name, settings=as_json(operator))
         return replace(record, observed=observed, kept_step=found.kept)
+
+
+def stops_at(cell: Cell, bound: Observation) -> list[Stop]:
+    """The rules that end a cell: those that were named, or else its task's."""
+    request = cell.request
+    assert isinstance(request, Restoration)
+    if request.stop:
+        return [] if NO_STOP in request.stop else stops_of(request)
+    names = task_of(request).stops(bound)
+    return [make_stop(name, **request.settings.get(name, {})) for name in names]
 
 
 class Watch:

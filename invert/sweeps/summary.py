@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,13 +33,14 @@ from invert.report import (
 )
 from invert.settings import MOST_STEPS
 from invert.subjects import Subject
-from invert.sweeps.cells import RANDOM_WEIGHTS, Cell, Photo
+from invert.sweeps.cells import NOTHING, RANDOM_WEIGHTS, Cell, Photo
 from invert.sweeps.codes import sketches
 from invert.sweeps.describe import describe_subject, tool, top5
 from invert.sweeps.folder import Folder, row_key
 from invert.sweeps.nulls import Nulls
 from invert.sweeps.options import AUTO
 from invert.sweeps.request import Request
+from invert.sweeps.worker import posed_of
 
 MORE = 4
 """How many times as many steps the command asks for that goes on with a row."""
@@ -190,7 +190,7 @@ class Summary(AnySummary):
     def matched(self, cell: Cell, record: Record) -> Record:
         """A record with how small its feature error is for its layer."""
         error = record.feature_error
-        if cell.photo is None or cell.layer is None or error is None:
+        if cell.photo is None or cell.layer is None or cell.posed is not None or error is None:
             return replace(record, match=None)
         null = self.nulls.of(cell.layer, cell.control)
         falling = record.stopped != "plateau" and still_falling(self.folder.losses(cell.id))
@@ -200,7 +200,7 @@ class Summary(AnySummary):
         self.content.controls = self._records_of(RANDOM_WEIGHTS)
         for layer, common in self.content.common.items():
             common.largest = self._largest.get(layer)
-        begun = (cell.layer for cell in self.cells if cell.photo and cell.id in self.records)
+        begun = (c.layer for c in self.cells if c.photo and not c.posed and c.id in self.records)
         self.content.nulls = self.nulls.described(dict.fromkeys(layer for layer in begun if layer))
         super().write()
 
@@ -229,18 +229,25 @@ class Summary(AnySummary):
             self._complete(layer, prior, RANDOM_WEIGHTS)
 
     def _row(self, layer: str, prior: str, ids: list[str]) -> LayerRow:
-        info = self.subject.layer(layer)
-        return LayerRow(
+        row = LayerRow(
             layer=layer,
             prior=prior,
+            runs=ids,
+            seeds=len(self.request.seeds),
+            neutral=registry.get("invert.priors", prior).neutral,
+        )
+        posed = posed_of(next(cell for cell in self.cells if cell.id == ids[0]))
+        if posed is not None:  # below the layers
+            after = len(self.subject.layers) + self.request.objective.index(posed.name)
+            return replace(row, depth=after, type="objective", posed=posed)
+        info = self.subject.layer(layer)
+        return replace(
+            row,
             depth=self.subject.layers.index(info),
             aliases=list(info.aliases),
             type=info.kind,
             shape=list(info.shape),
             share=info.share,
-            runs=ids,
-            seeds=len(self.request.seeds),
-            neutral=registry.get("invert.priors", prior).neutral,
         )
 
     def _codes(self, layer: str) -> dict[str, list[float]]:
@@ -251,7 +258,7 @@ class Summary(AnySummary):
         return known.codes if known is not None else sketches(self.subject, layer, photos)
 
     def _row_match(self, row: LayerRow, records: list[Record]) -> RowMatch | None:
-        null = self.nulls.of(row.layer)
+        null = None if row.posed is not None else self.nulls.of(row.layer)
         told = [(r.feature_error, r.match) for r in records if r.match and r.feature_error is not None]
         if null is None or not told:
             return None
@@ -265,15 +272,16 @@ class Summary(AnySummary):
         if self.request.until == AUTO:
             every = [r.settings["steps"] for r in self.records.values() if r.image and r.layer == row.layer]
             steps = min(MORE * (self.request.steps or max(every)), MOST_STEPS)
-            return replace(
-                self.request, layer=(row.layer,), classes=(), unit=(), steps=steps, patience=None
-            ).command()
+            settings = {n: s for n, s in self.request.settings.items() if n not in self.request.objective}
+            asked = NOTHING | {"layer": (row.layer,), "settings": settings}
+            return replace(self.request, **asked, steps=steps, patience=None).command()
         steps = self.request.steps or runs[0].settings["steps"]
         if any(run.stopped != "until" for run in runs):
             steps = min(MORE * steps, MOST_STEPS)
-        settings = {name: value for name, value in self.request.settings.items() if name == row.prior}
-        asked: dict[str, Any] = {"layer": (row.layer,), "prior": (row.prior,), "settings": settings}
-        asked |= {"classes": (), "unit": (), "controls": False}
+        needed = (row.prior, *self.request.stop)
+        settings = {name: value for name, value in self.request.settings.items() if name in needed}
+        asked = NOTHING | {"layer": (row.layer,), "prior": (row.prior,), "settings": settings}
+        asked["controls"] = False
         return replace(self.request, **asked, steps=steps, until=None, patience=None).command()
 
     def _measure(self, row: LayerRow, records: list[Record], control: str | None) -> None:
@@ -283,12 +291,13 @@ class Summary(AnySummary):
         photos = [p for p in self.pictures if len(of.get(p.id, ())) == len(self.request.seeds)]
         count = min(len(photos), POOLED)
         pooled = [photos[n * len(photos) // count] for n in range(count)]
-        evidence = self._evidence(row.layer, pooled, of) if pooled else None
+        evidence = self._evidence(row, pooled, of) if pooled else None
         if control is not None:
             if evidence is not None:
                 row.controls[control] = measure_row(evidence)[0]
             return
-        row.codes = self._codes(row.layer)
+        if row.posed is None:
+            row.codes = self._codes(row.layer)
         row.match = self._row_match(row, done)
         if row.match is not None and not row.match.enough:
             row.match.command = self._going_on(row, done)
@@ -314,7 +323,7 @@ class Summary(AnySummary):
         pictures = [record.sha256 for record in records]
         known = self._of_photo.get(key)
         if known is None or known[0] != pictures:
-            evidence = self._evidence(row.layer, [photo], of)
+            evidence = self._evidence(row, [photo], of)
             measures = mean_over_runs(records)[0] | measure_row(evidence)[0]
             tiles = kept_map(evidence) if row.seeds > 1 else None
             match = self._row_match(row, records)
@@ -329,19 +338,21 @@ class Summary(AnySummary):
             return unreadable(match)
         floor = row.controls.get("another photo", {})
         spread = row.spread if photos > 1 else {}
-        return reading(
+        told = reading(
             measures, photos=photos, seeds=row.seeds, floor=floor, spread=spread, neutral=row.neutral
         )
+        unjudged = row.posed is not None and told is not None
+        return f"{told}; whether the objective was met is not judged" if unjudged else told
 
-    def _evidence(self, layer: str, photos: list[Photo], of: Mapping[str, list[Record]]) -> RowEvidence:
+    def _evidence(self, row: LayerRow, photos: list[Photo], of: Mapping[str, list[Record]]) -> RowEvidence:
         """All inversions of photos, read back from their files so that a resumed run sees the same."""
         inversions = [torch.stack([self._read(record) for record in of[photo.id]]) for photo in photos]
         return RowEvidence(
             subject=self.subject,
-            layer=layer,
+            layer=row.layer,
             originals=torch.cat([photo.pixels.cpu() for photo in photos]),
             images=torch.stack(inversions),
-            layer_share=self.subject.layer(layer).share,
+            layer_share=0.0 if row.share is None else row.share,
             judge=self.judge,
         )
 

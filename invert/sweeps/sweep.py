@@ -383,7 +383,7 @@ class Sweep(AnySweep):
 
     def completed(self, event: CellFinished, folder: Folder) -> Record:
         """The record of a cell, with the photos that drive its class or unit."""
-        if self.scores is None or event.cell.target is None or event.record.error is not None:
+        if self.scores is None or not _scores_photos(event.cell) or event.record.error is not None:
             return event.record
         try:
             photos = self.scores.of(objective_of(event.cell, self.subject, None), folder)
@@ -424,9 +424,14 @@ class Sweep(AnySweep):
         return sha256(json_bytes(what)).hexdigest()
 
 
+def _scores_photos(cell: Cell) -> bool:
+    """Whether photos can be told by how far they drive up what a cell does."""
+    return cell.target is not None and cell.posed is None
+
+
 def _photo_scores(request: Request, subject: Subject, cells: list[Cell]) -> PhotoScores | None:
     if request.photos is None:
         return None
-    targets = [objective_of(cell, subject, None) for cell in cells if cell.target is not None]
+    targets = [objective_of(cell, subject, None) for cell in cells if _scores_photos(cell)]
     scores = PhotoScores(subject, request.photos, targets)
     return scores if targets else None  # the photos then are what feature errors are small against

@@ -19,10 +19,11 @@ def is_record_of(cell: Cell, found: Record) -> bool:
     The command is no part of it: as a study grows, another may come to ask for the same cell.
     """
     wanted = to_json(record_of(cell, None))
-    decided = ("id", *cell.identity(), "settings", "until", "source")
+    decided = ("id", *cell.identity(), "settings", "until", "posed", "source")
+    told = to_json(found)
     return (
         not found.more
-        and _same({name: getattr(found, name) for name in decided}, {name: wanted[name] for name in decided})
+        and _same(*({name: one.get(name) for name in decided} for one in (told, wanted)))
         and (_can_have_failed if found.error is not None else _can_have_ended)(cell, found)
     )
 
@@ -50,7 +51,7 @@ def _can_have_ended(cell: Cell, found: Record) -> bool:
         and found.sha256 is not None
         and (found.steps == steps if found.stopped == "steps" else 1 <= found.steps <= steps)
         and found.reached == (None if until is None else found.stopped == "until")
-        and (found.feature_error is not None or cell.objective != "feature")
+        and (found.feature_error is not None or cell.objective != "feature" or cell.posed is not None)
         and _same(to_json(found.files), to_json(files_of(cell, found.steps)))
         and all(re.fullmatch(r"photos/[A-Za-z0-9_][A-Za-z0-9._-]*\.png", str(p.file)) for p in photos)
     )

@@ -24,11 +24,11 @@ from invert.engine.problem import Problem
 from invert.errors import RequestError, one_line
 from invert.files import json_bytes, slug
 from invert.protocols import Stop
-from invert.report import AttributionFiles, Record, RecordFiles, Snapshot
-from invert.settings import as_json
+from invert.report import AttributionFiles, Posed, Record, RecordFiles, Snapshot
+from invert.settings import as_json, objective_as_json
 from invert.subjects import Subject, load
 from invert.subjects.attribution import attribution_map, overlay
-from invert.sweeps.cells import Cell, objective_of, photo_path, prior_of, stops_of
+from invert.sweeps.cells import Cell, objective_of, photo_path, posed_by, prior_of, stops_of
 from invert.sweeps.describe import top5
 from invert.sweeps.observing import given
 from invert.sweeps.request import Request
@@ -316,7 +316,7 @@ class Inverting:
     def files(self, cell: Cell, image: Tensor) -> dict[str, bytes]:
         """The picture, and where the layer finds the photo's class, in the photo and in the inversion."""
         files = {f"runs/{cell.id}/image.png": images.to_png(image)}
-        if cell.layer is None or self.photo is None or self.subject.classes is None:
+        if cell.layer is None or cell.posed is not None or self.photo is None or self.subject.classes is None:
             return files
         class_index = self.subject.top(self.photo, 1)[0][0][0]
         wanted = _attributions(cell)
@@ -360,6 +360,7 @@ def record_of(cell: Cell, result: Result | None, error: str | None = None) -> Re
         device=str(choose_device(cell.request.device)),
         precision=cell.request.precision,
         threads=torch.get_num_threads(),
+        posed=posed_of(cell),
         command=cell.request.command(),
         files=files_of(cell, None),
     )
@@ -381,6 +382,14 @@ def record_of(cell: Cell, result: Result | None, error: str | None = None) -> Re
     )
 
 
+def posed_of(cell: Cell) -> Posed | None:
+    """The objective of a cell as a report says it, where it was asked for by name."""
+    if cell.posed is None:
+        return None
+    objective = posed_by(cell.of_network, cell.posed, cell.photo)
+    return Posed(name=cell.posed, settings=objective_as_json(objective))
+
+
 def _reached(cell: Cell, result: Result) -> bool | None:
     """Whether features are matched as --until asks; null where it asks nothing of this cell."""
     return None if cell.until is None else result.stopped == "until"
@@ -400,7 +409,7 @@ def files_of(cell: Cell, steps: int | None) -> RecordFiles:
             for step in _snapshot_steps(steps_of(cell))
             if step <= steps
         ],
-        evidence=_attributions(cell) if cell.objective == "feature" else None,
+        evidence=_attributions(cell) if cell.objective == "feature" and cell.posed is None else None,
         observed=observed_file(cell) if cell.objective == "restoration" else None,
     )
 

@@ -42,6 +42,9 @@ def merge(directories: Sequence[Path], out: Path) -> Path:
     reports = [read_report(folder) for folder in folders]
     if [folder.resolve() for folder in folders] == [out.resolve()]:
         return write_page(out)
+    for folder, report in zip(folders, reports, strict=True):
+        if report.headline is not None:
+            raise RequestError(f"{folder} holds restored pictures, which have a page of their own")
     if out.resolve() in {folder.resolve() for folder in folders}:
         raise RequestError(f"cannot merge into {out}: it is one of the reports to merge; give another --out")
     if len({folder.resolve() for folder in folders}) < len(folders):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from invert.report import LayerRow, Record, Report, ReportedPhoto, ReportedSubject
+from invert.report import LayerRow, Posed, Record, Report, ReportedPhoto, ReportedSubject
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,11 @@ class Row:
     @property
     def runs(self) -> list[Record]:
         return [run for crossing in self.crossings for run in crossing.runs]
+
+    @property
+    def posed(self) -> Posed | None:
+        """The objective that was asked for by name, where it is no layer's, class's or unit's."""
+        return next((run.posed for run in self.runs if run.posed is not None), self.facts.posed)
 
 
 @dataclass

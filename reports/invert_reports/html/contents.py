@@ -97,7 +97,10 @@ class Contents:
         return ", ".join(part for part in parts if part)
 
     def alt(self, run: Record) -> str:
-        if run.objective == "feature":
+        if run.posed is not None:
+            of = f" for {self.photo_name(run.image)}" if run.image else ""
+            seen = f"Picture by the objective {run.posed.name}{of}"
+        elif run.objective == "feature":
             seen = f"Inversion of {self.photo_name(run.image)} from layer {run.layer}"
         else:
             seen = f"Picture that maximises {run.objective} {target_name(run)}"

@@ -7,16 +7,17 @@ from statistics import fmean
 from invert_reports.html.charts import Panel, Series
 from invert_reports.html.numbers import SHARES, facet_label, facets, in_order
 from invert_reports.html.vocabulary import OWN, Vocabulary
-from invert_reports.study import Crossing, Study
+from invert_reports.study import Crossing, Row, Study
 
 MOST_PANELS = 4
 
 
 def panels(study: Study, vocabulary: Vocabulary) -> list[Panel]:
     """Kept by facet; without kept measures (one seed), up to four numbers that single runs have."""
-    if len(study.rows) < 2:
+    layers = _layers(study)
+    if len(layers) < 2:
         return []
-    crossings = [crossing for row in study.rows for crossing in row.crossings]
+    crossings = [crossing for row in layers for crossing in row.crossings]
     kept = in_order({facet for crossing in crossings for facet in facets(crossing.summary.measures)})
     if kept:
         return [
@@ -27,6 +28,11 @@ def panels(study: Study, vocabulary: Vocabulary) -> list[Panel]:
         ]
     drawn = [_panel(study, name, vocabulary, title=None) for name in _fallback(study, vocabulary)]
     return [panel for panel in drawn if any(v is not None for s in panel.series for v in s.values)]
+
+
+def _layers(study: Study) -> list[Row]:
+    """The rows that have a depth."""
+    return [row for row in study.rows if row.posed is None]
 
 
 def row_number(crossing: Crossing, name: str) -> float | None:
@@ -58,7 +64,7 @@ def _panel(
     words = vocabulary.words(name)
     series = []
     for c, column in enumerate(study.columns):
-        crossings = [row.crossings[c] for row in study.rows]
+        crossings = [row.crossings[c] for row in _layers(study)]
         series.append(
             Series(
                 name=column.label,
@@ -70,7 +76,7 @@ def _panel(
     unit = "" if share or words.unit in ("ratio", words.title) else words.unit
     return Panel(
         title=title or words.label[:1].upper() + words.label[1:],
-        layers=[row.name for row in study.rows],
+        layers=[row.name for row in _layers(study)],
         series=series,
         note="" if share else ", ".join(part for part in (unit, words.better) if part),
         hint=words.hint,

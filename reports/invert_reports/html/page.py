@@ -19,12 +19,17 @@ from invert_reports.files import PAGE
 from invert_reports.html import charts, parts
 from invert_reports.html.payload import payload
 from invert_reports.html.pictures import Album
+from invert_reports.html.restoration import RestoredView
 from invert_reports.html.view import Link, View
 from invert_reports.study import studies
 
 HERE = Path(__file__).parent
 SCRIPT = ("page", "theme", "grid", "closer", "stage", "details", "curve", "copying", "tables")
 """The files of the page's script, in the order in which they run as one."""
+
+
+DUEL = ("page", "theme", "copying", "duel")
+"""Those of the page of restored pictures."""
 
 
 def write_page(out: Path, report: Report | None = None) -> Path:
@@ -72,9 +77,10 @@ def render(
 
     `about` says what of it, and `links` lead to the rest.
     """
+    if report.headline is not None:
+        return _restored(out, report)
     view = View(report, studies(report), Album(out), whole, about, links)
-    style = (HERE / "style.css").read_text(encoding="utf-8")
-    script = "\n".join((HERE / "script" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPT)
+    style, script = _inlined(SCRIPT)
     return (
         environment()
         .get_template("template.html")
@@ -88,6 +94,23 @@ def render(
             data=_embedded(payload(out, view)),
         )
     )
+
+
+def _restored(out: Path, report: Report) -> str:
+    style, script = _inlined(DUEL)
+    template = environment().get_template("restoration.html")
+    return template.render(
+        view=RestoredView(report, out),
+        style=Markup(style),
+        script=Markup(script),
+        policy=policy(style, script),
+    )
+
+
+def _inlined(names: Sequence[str]) -> tuple[str, str]:
+    """The style, and those files of the script as one."""
+    style = (HERE / "style.css").read_text(encoding="utf-8")
+    return style, "\n".join((HERE / "script" / f"{name}.js").read_text(encoding="utf-8") for name in names)
 
 
 def environment() -> Environment:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, features
 
 from invert.errors import RequestError
-from invert.pictures import own_bytes, read_own
+from invert.pictures import own_bytes, read_own, to_rgb
 from invert_reports.files import inside
 
 BUDGET = 9_000_000
@@ -22,6 +22,9 @@ BUDGET = 9_000_000
 AGREE, DIFFER = np.array([247, 245, 239]), np.array([92, 20, 84])
 LARGEST_SPREAD = 0.25
 """The standard deviation over seeds, of values in [0, 1], that the agreement map shows darkest."""
+
+STRONGER = 4
+"""By which factor a residual is shown."""
 
 LOSSY = "WEBP" if features.check("webp") else "JPEG"
 
@@ -106,6 +109,19 @@ class Album:
         self._hold(key, uri)
         return key
 
+    def residual(self, observed: str | None, result: str | None) -> str | None:
+        """The key of what one picture has more than another (by their keys), about mid-grey; None where they
+        do not fit."""
+        files = {key: file for file, key in self._keys.items()}
+        if observed not in files or result not in files:
+            return None
+        uri = _residual(*(f for key in (observed, result) for f in (str(files[key]), *_stamp(files[key]))))
+        if uri is None:
+            return None
+        key = f"r{len(self._same)}"
+        self._hold(key, uri)
+        return key
+
     def encode(self) -> None:
         """Encode everything at the best level whose size, judged from a sample, fits the budget."""
         spent = sum(map(len, self.uris.values()))
@@ -175,7 +191,7 @@ def _uri(file: str, _changed: int, _size: int, quality: int | None, shrink: int)
     try:
         if quality is None:
             return png_uri(Path(file))
-        picture = read_own(file).convert("RGB")
+        picture = to_rgb(read_own(file))
     except RequestError:
         return None
     if shrink > 1:
@@ -191,11 +207,24 @@ def _agreement(stamps: tuple[tuple[str, int, int], ...]) -> str | None:
         return None
 
 
+@lru_cache(maxsize=256)
+def _residual(
+    observed: str, _changed: int, _size: int, result: str, _result_changed: int, _result_size: int
+) -> str | None:
+    try:
+        a, b = (np.asarray(to_rgb(read_own(file)), dtype=np.float32) for file in (observed, result))
+        if a.shape != b.shape:
+            return None
+        return _encode(Image.fromarray(np.uint8(np.clip(128 + STRONGER * (a - b), 0, 255))), 90)
+    except Exception:  # unreadable
+        return None
+
+
 def agreement_map(files: Sequence[str]) -> Image.Image:
     """Standard deviation over pictures, place by place: light where they agree, dark where they differ."""
     stack = []
     for file in files:
-        stack.append(np.asarray(read_own(file).convert("RGB"), dtype=np.float32) / 255)
+        stack.append(np.asarray(to_rgb(read_own(file)), dtype=np.float32) / 255)
     spread = np.sqrt(np.stack(stack).var(axis=0, ddof=1).mean(axis=-1, keepdims=True))
     share = np.clip(spread / LARGEST_SPREAD, 0, 1)
     return Image.fromarray(np.uint8(AGREE + share * (DIFFER - AGREE)))

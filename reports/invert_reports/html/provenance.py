@@ -86,7 +86,8 @@ def sections(report: Report) -> list[tuple[str, Facts]]:
     found = []
     for source in sources:
         name = f" · {source.name}" if isinstance(source, Source) and len(sources) > 1 else ""
-        found.append((f"Network{name}", _network(source.network)))
+        if source.network.model:
+            found.append((f"Network{name}", _network(source.network)))
         if source.judge is not None:
             found.append((f"Judge{name}", _network(source.judge)))
         created = ("created", source.created or "–")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from invert.report import Record, Report, ReportedPhoto, ScoredClass, ScoredPhotos
+from invert.report import Posed, Record, Report, ReportedPhoto, ScoredClass, ScoredPhotos
 from invert_reports.html import provenance
 from invert_reports.html.bars import FLOOR, Bars, bars, is_pooled, is_unmatched, over
 from invert_reports.html.charts import Panel
@@ -196,6 +196,8 @@ class View:
 
     def layer_facts(self, row: Row) -> list[str]:
         known = row.facts
+        if row.posed is not None:
+            return posed_facts(row.posed)
         facts = [f"also {', '.join(known.aliases)}"] if known.aliases else []
         facts += [known.type] if known.type else []
         facts += [" × ".join(map(str, known.shape))] if known.shape else []
@@ -206,8 +208,15 @@ class View:
 
     def target_facts(self, row: Row) -> list[str]:
         run = row.runs[0]
+        if row.posed is not None:
+            return posed_facts(row.posed)
         index = "" if run.target_index is None else f" {run.target_index}"
         return [f"{run.objective}{index}", *self.real_scores(row)]
+
+
+def posed_facts(posed: Posed) -> list[str]:
+    """An objective that was asked for by name, and its settings."""
+    return ["objective", *(f"{name} {value}" for name, value in posed.settings.items() if value is not None)]
 
 
 def _mean_and_best(scores: ScoredPhotos | ScoredClass) -> str:
