@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from invert.cli.compare import OUTPUT, SHARED, WORKERS, Comparing
+from invert.cli.restore import OUTPUT as RESTORED
+from invert.cli.restore import WORKERS as RESTORERS
 from invert.cli.study import Output
 from invert.sweeps.options import Option, asked
 from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
+from invert.sweeps.restoration import Restoration
 
 HEAD = """\
 # Options
@@ -51,6 +54,16 @@ def page() -> str:
         if one.name in names
     ]
     parts += ["## Of `invert compare A B`", table(own)]
+    parts.append(
+        f"And, as above: {', '.join(f'`{option.name}`' for how in shared for option in how.options)}."
+    )
+    above = {how for _, how in asked(Request)}
+    of_restore = [how for _, how in asked(Restoration)]
+    own = (line(option) for how in of_restore if how not in above for option in how.options)
+    shared = [how for how in of_restore if how in above]
+    shared += [how for one, how in asked(Placement) if one.name in RESTORERS]
+    shared += [how for one, how in asked(Output) if one.name in RESTORED]
+    parts += ["## Of `invert restore TASK FILE …`", table(own)]
     parts.append(
         f"And, as above: {', '.join(f'`{option.name}`' for how in shared for option in how.options)}."
     )

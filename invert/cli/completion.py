@@ -17,11 +17,12 @@ from invert.errors import unknown
 from invert.sweeps.options import asked
 from invert.sweeps.placement import Placement
 from invert.sweeps.request import SUBCOMMANDS, Request
+from invert.sweeps.restoration import Restoration
 
 STUDY = ""
 """The name of the main job, which no first word names."""
 MODELS = ("alexnet-mini",)
-ALL = (Comparing, Request, Placement, Output)
+ALL = (Comparing, Restoration, Request, Placement, Output)
 NAMED: dict[str, registry.Group] = {
     "--prior": "invert.priors",
     "--stop": "invert.stops",

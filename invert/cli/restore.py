@@ -27,6 +27,11 @@ OUT/NAME.png is the picture: at the size, depth and mode of FILE, the mean over 
 OUT/report.html shows it beside what was observed and what methods of a second make of it."""
 
 
+OUTPUT = ("out", "resume", "quiet", "json", "open", "debug")
+"""What is said of where it goes: all but the figure of layers."""
+WORKERS = ("jobs",)
+
+
 def restore(words: Sequence[str]) -> int:
     """Restore pictures; status 0, or 1 where a run failed, or 130 where it was interrupted."""
     request, output, where = parsed(words)
@@ -79,6 +84,6 @@ def restore_parser() -> Parser:
         "invert restore TASK FILE [FILE ...] [options]\n       invert restore --resume DIR [more of these]"
     )
     add_options(p, Restoration, may_lack=("task",))
-    add_options(p, Placement, ("jobs",))
-    add_options(p, Output, ("out", "resume", "quiet", "json", "open", "debug"))
+    add_options(p, Placement, WORKERS)
+    add_options(p, Output, OUTPUT)
     return p

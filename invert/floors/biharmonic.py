@@ -14,4 +14,6 @@ def biharmonic(bound: Observation) -> Tensor:
     missing = ~observer.get_buffer("known").numpy()
     pixels = bound.seen[0].movedim(0, -1).double().numpy()
     made = inpaint_biharmonic(pixels, missing, channel_axis=-1)
-    return bound.consistent(torch.from_numpy(made).movedim(-1, 0)[None].float().clamp(0, 1))
+    return bound.consistent(
+        torch.from_numpy(made.reshape(pixels.shape)).movedim(-1, 0)[None].float().clamp(0, 1)
+    )

@@ -14,4 +14,4 @@ def nlm(bound: Observation) -> Tensor:
     made = denoise_nl_means(
         noisy, patch_size=5, patch_distance=6, h=0.6 * sigma, sigma=sigma, channel_axis=-1
     )
-    return torch.from_numpy(made).movedim(-1, 0)[None].float().clamp(0, 1)
+    return torch.from_numpy(made.reshape(noisy.shape)).movedim(-1, 0)[None].float().clamp(0, 1)

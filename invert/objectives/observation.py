@@ -101,7 +101,7 @@ class Observation(Objective):
             assert told is not None
             return told
         if told is not None and told != _shape(photo):
-            raise RequestError(f"{self}: the truth is {_size(_shape(photo))}, the picture {_size(told)}")
+            raise RequestError(f"{self}: the truth is {sized(_shape(photo))}, the picture {sized(told)}")
         return _shape(photo)
 
     def _measured(self, observer: Observer, shape: Shape) -> Tensor:
@@ -114,8 +114,8 @@ class Observation(Objective):
         wanted = _shape(expected if expected.ndim == 4 else observer.seen(expected))
         if _shape(given) != wanted or (measured := observer.measured(given)).shape != expected.shape:
             raise RequestError(
-                f"{self}: what was observed is {_size(_shape(given))}, and of a picture of {_size(shape)} it "
-                f"would be {_size(wanted)}"
+                f"{self}: what was observed is {sized(_shape(given))}, and of a picture of {sized(shape)} it "
+                f"would be {sized(wanted)}"
             )
         return measured
 
@@ -164,6 +164,6 @@ def _shape(picture: Tensor) -> Shape:
     return channels, height, width
 
 
-def _size(shape: Shape) -> str:
+def sized(shape: Shape) -> str:
     """Width and height as people say them."""
     return f"{shape[2]} × {shape[1]} ({'grey' if shape[0] == 1 else f'{shape[0]} channels'})"

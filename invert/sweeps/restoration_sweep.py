@@ -55,11 +55,14 @@ class RestorationSweep(AnySweep):
         known = [self.given(number).observation for number in range(len(request.file))]
         self.shapes = [one.shape for one in known if one.shape]
         operators = {one.operator.name for one in known}
-        del known
         self.cells = plan_restoration(request, self.names)
         for cell in {cell.prior: cell for cell in self.cells}.values():
             prior_of(cell)
-        stops = stops_at(self.cells[0], self.given(0).observation)
+        stops = stops_at(self.cells[0], known[0])
+        for one in known:
+            for stop in stops_at(self.cells[0], one):
+                stop.bind(one)
+        del known
         named = {*request.prior, *(stop.name for stop in stops), *operators}
         if unused := set(request.settings) - named:
             raise RequestError(

@@ -12,6 +12,7 @@ from torch import Tensor
 from invert import scans
 from invert.errors import RequestError
 from invert.objectives import Observation
+from invert.objectives.observation import sized
 from invert.protocols import Operator, Prior
 from invert.scans import Scan
 from invert.settings import make_operator, make_prior
@@ -84,7 +85,10 @@ class Task(ABC):
         else:
             truth = None if wanted.truth is None else scans.read(wanted.truth).pixels
             known = Observation(operator, truth, wanted.draw, observed=scan.pixels)
-        bound = known.bind(None)
+        try:
+            bound = known.bind(None)
+        except RequestError as error:
+            raise _unlike(known, file, wanted.truth) or error from error
         return Given(bound, self.alpha(scan, bound), scan.deep)
 
     def clean(self, scan: Scan, wanted: Wanted) -> Tensor:
@@ -118,3 +122,16 @@ class Task(ABC):
                 raise RequestError(f"--{name} says how --simulate makes what is observed: add --simulate")
         if wanted.simulate and wanted.truth is not None:
             raise RequestError("--simulate takes the file itself for the truth: leave --truth out")
+
+
+def _unlike(known: Observation, file: str, truth: str | None) -> RequestError | None:
+    """The line for a truth that is not of the size of the result, where it is not."""
+    if truth is None:
+        return None
+    _, *observed = known.observed.shape
+    shape, wanted = tuple(known.photo.shape[1:]), known.operator.shape_of(tuple(observed))
+    if shape == wanted:
+        return None
+    return RequestError(
+        f"{truth}: the truth is {sized(shape)}, the result of {file} {sized(wanted)}; they must be alike"
+    )
