@@ -135,9 +135,6 @@ class Summary(AnySummary):
         self._there = {
             key: sum(self._has(of) for of in photos.values()) for key, photos in self._cells.items()
         }
-        self._largest: dict[str, float] = {}
-        for record in self.records.values():
-            self._note_error(record)
         for photo in pictures:
             folder.write_image(f"images/{photo.id}.png", photo.pixels)
         self.content = Report(
@@ -173,7 +170,6 @@ class Summary(AnySummary):
         before = self._has(of_photo)
         self.records[cell.id] = record
         self._texts.pop(cell.id, None)
-        self._note_error(record)
         if of_photo and self._has(of_photo):
             self._there[key] += not before
             self._complete(*key)
@@ -181,11 +177,6 @@ class Summary(AnySummary):
     def _has(self, cells: list[Cell]) -> bool:
         """Whether all these cells have a record."""
         return bool(cells) and all(cell.id in self.records for cell in cells)
-
-    def _note_error(self, record: Record) -> None:
-        if record.layer is not None and record.feature_error is not None:
-            known = self._largest.get(record.layer, record.feature_error)
-            self._largest[record.layer] = max(known, record.feature_error)
 
     def matched(self, cell: Cell, record: Record) -> Record:
         """A record with how small its feature error is for its layer."""
@@ -199,7 +190,8 @@ class Summary(AnySummary):
     def write(self) -> None:
         self.content.controls = self._records_of(RANDOM_WEIGHTS)
         for layer, common in self.content.common.items():
-            common.largest = self._largest.get(layer)
+            errors = [r.feature_error for r in self.records.values() if r.layer == layer]
+            common.largest = max((error for error in errors if error is not None), default=None)
         begun = (c.layer for c in self.cells if c.photo and not c.posed and c.id in self.records)
         self.content.nulls = self.nulls.described(dict.fromkeys(layer for layer in begun if layer))
         super().write()
