@@ -15,10 +15,12 @@ from safetensors.torch import save_file
 from invert.cli import main
 from invert.cli.comment import markdown
 from invert.errors import RequestError
-from invert.report import TopClass
+from invert.report import TopClass, read_report
 from invert.subjects import load
 from invert.sweeps.codes import code_change, sketch
 from invert.sweeps.compare import compare
+from invert.sweeps.intervals import noise_of_seeds
+from invert.sweeps.sides import Side, paired_photos
 from invert.sweeps.verdict import told, verdict
 
 
@@ -96,15 +98,53 @@ def test_one_file_that_two_networks_see_differently_is_one_photo(tmp_path: Path)
     a, b = side(tmp_path / "a"), side(tmp_path / "b")
     b.report.images[0].sha256 = "f" * 64
     for s in (a, b):
-        (s.folder / "request.json").write_text(json.dumps({"sha256 of the photos": ["0" * 64, "1" * 64]}))
+        digests = {"a/photo-0.jpg": "0" * 64, "photo-1.jpg": "1" * 64}
+        (s.folder / "request.json").write_text(json.dumps({"sha256 of the photos": digests}))
     assert "see photo-0.jpg cut or sized differently" in lines(compare(a, b))
+
+
+def test_two_networks_of_other_sizes_see_the_same_photos(own_network: str, tmp_path: Path) -> None:
+    """As they are told by the folders that are really written."""
+    words = ["--layer", "conv", "--prior", "none", "--steps", "1", "--device", "cpu", "--quiet"]
+    for size in ("32", "40"):
+        assert main([own_network, *words, "--size", size, "--out", str(tmp_path / size)]) == 0
+    a, b = (Side(tmp_path / size, read_report(tmp_path / size)) for size in ("32", "40"))
+    ((one, other),) = paired_photos(a, b)
+    assert one.sha256 != other.sha256
+
+
+@pytest.mark.parametrize("name", ["a\0b.png", "../" * 3000, "x" * 5000])
+def test_a_picture_of_no_path_is_no_picture(name: str, tmp_path: Path) -> None:
+    a, b = side(tmp_path / "a"), side(tmp_path / "b", first_seed=9)
+    b.report.runs[0].files.image = name
+    assert compare(a, b).rows[0].changes["kept.luminance"].noise is None
+
+
+def test_numbers_beyond_sense_are_not_compared(tmp_path: Path) -> None:
+    """Their squares are no numbers any more: nothing can be said of them, and nothing is."""
+    a, b = side(tmp_path / "a"), side(tmp_path / "b", first_seed=9)
+    for row in b.report.layers:
+        row.measures["kept.luminance"] = -1e308
+    for n, each in enumerate(b.report.runs):
+        each.measures["class_divergence"] = 1e200 * n
+    for s, number in ((a, 1.0), (b, 1e200)):
+        for row in s.report.layers:
+            row.codes = {seen.id: [number] * 32 for seen in s.report.images}
+    comparison = compare(a, b)
+    (row,) = comparison.rows
+    assert row.changes["kept.luminance"].change is None and row.code_change is None
+    json.dumps(comparison.as_json() | verdict(comparison).as_json(), allow_nan=False)
 
 
 @pytest.mark.parametrize(
     "change, said",
     [
         (lambda r: r.request.update(steps=50), "steps 20 in A and 50 in B"),
-        (lambda r: r.request.update(until=0.1), "until by default in A and 0.1 in B"),
+        (
+            lambda r: [setattr(run, "until", 0.1) for run in r.runs],
+            "until by default in A and 0.1 in B at fc6",
+        ),
+        (lambda r: setattr(r.runs[0], "until", 0.1), "until by default in A and several errors in B"),
         (lambda r: r.request.update(seeds=[0, 1]), "seeds 4 in A and 2 in B"),
         (lambda r: r.runs[0].settings.update(weight=2.0), "tv.weight 1.0 in A and 2.0 in B"),
         (lambda r: setattr(r.runs[0], "views", {"count": 3}), "the views of a step"),
@@ -122,7 +162,12 @@ def test_what_was_not_run_alike_is_said(tmp_path: Path, change: Callable[[Any], 
 def test_errors_that_are_not_matched_are_said(tmp_path: Path) -> None:
     a, b = side(tmp_path / "a"), side(tmp_path / "b")
     b.report.layers[0].measures["feature_error"] = 0.04
-    assert "not matched at fc6 (tv)" in lines(compare(a, b)) and "--until E" in lines(compare(a, b))
+    b.report.runs[0].feature_error = 0.0512
+    said = lines(compare(a, b))
+    lost = side(tmp_path / "lost", gain=0.1, first_seed=9)
+    lost.report.layers[0].measures["feature_error"] = 0.04
+    assert "Largest losses beyond noise: fc6, tv (not matched): kept." in lines(compare(a, lost))
+    assert "not matched at fc6 (tv)" in said and "--until LAYER=E, at the larger (fc6 0.0513)" in said
 
 
 def test_one_seed_tells_no_noise(tmp_path: Path) -> None:
@@ -157,6 +202,29 @@ def test_a_row_that_one_side_lacks_is_said(tmp_path: Path) -> None:
     assert "fc7" not in lines(compare(a, b, {"fc6": "fc6"}))
 
 
+def test_intervals_are_as_wide_as_they_say_and_those_of_a_bootstrap_are_not() -> None:
+    """Two photos, four seeds, nothing but the seeds differs: how many of the 95 % intervals leave 0 out."""
+    generator = torch.Generator().manual_seed(0)
+    photos, seeds, trials = 2, 4, 200
+    ours = percentiles = 0
+    for _ in range(trials):
+        a, b = torch.randn(2, photos, seeds, generator=generator, dtype=torch.float64)
+        change = float((b - a).mean(1).sum())
+        parts = [side - side.mean(1, keepdim=True) for side in (a, b)]
+        ours += abs(change) > (noise_of_seeds(parts[0]) + noise_of_seeds(parts[1])).half_width()
+        drawn = [
+            side[
+                torch.arange(photos)[:, None], torch.randint(seeds, (300, photos, seeds), generator=generator)
+            ]
+            for side in parts
+        ]
+        again = change + (drawn[1] - drawn[0]).mean(2).sum(1)
+        low, high = torch.quantile(again, torch.tensor([0.025, 0.975], dtype=torch.float64))
+        percentiles += not low <= 0 <= high
+    assert 0.02 < ours / trials < 0.08
+    assert percentiles / trials > 0.1
+
+
 def test_codes_part_where_the_networks_do() -> None:
     generator = torch.Generator().manual_seed(0)
     before = torch.randn(1, 64, 9, 9, generator=generator)
@@ -189,6 +257,17 @@ def test_the_comment_shows_names_as_they_are(tmp_path: Path) -> None:
     assert "invert compare a b" in text and a.report.command in text
 
 
+def test_the_comment_is_plain_text(tmp_path: Path) -> None:
+    """It goes to a terminal first: no escape, and no line of a megabyte."""
+    name = f"\x1b[2J\u202e{'x' * 1_000_000}"
+    a, b = side(tmp_path / "a", layer=name), side(tmp_path / "b", layer=name, gain=0.1, first_seed=9)
+    a.report.command = b.report.command = f"invert '\x1b]0;owned\x07' {'y' * 1_000_000}"
+    comparison = compare(a, b)
+    lines = markdown(comparison, verdict(comparison), [], "invert compare a b").splitlines()
+    assert all(line.isprintable() and len(line) < 20_000 for line in lines)
+    assert any(r"\x1b[2J\u202ex" in line for line in lines)
+
+
 def test_two_checkpoints_from_the_command_line(
     own_network: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -214,11 +293,38 @@ def test_two_checkpoints_from_the_command_line(
     shown = capsys.readouterr()
     assert shown.out.startswith("**Classes") and "not so" in shown.out
     assert main([*words, "--resume", "--quiet"]) == 0
-    assert "Largest losses beyond noise: conv, none: kept.colour −" in capsys.readouterr().out
+    assert "Largest losses beyond noise: conv, none (not matched): kept.colour −" in capsys.readouterr().out
     page = (tmp_path / "out" / "comparison.html").read_text()
     assert "Content-Security-Policy" in page
     assert page.count("data:image/png") >= 3
     assert 'class="fell"' in page and "Largest losses beyond noise" in page
+    assert "code differs by 0." in page and "numbers over 1 photo, 3 seeds" in page
+    unmatched = [not r["match"]["enough"] for s in "ab" for r in _report(tmp_path / "out" / s)["layers"]]
+    assert page.count('<td class="unmatched">') == sum(unmatched) * len(FACETS_OF_32)
+
+
+def test_codes_are_judged_without_seeds(own_network: str, tmp_path: Path, capsys: Any) -> None:
+    """Noise of a tenth of their standard deviation on the weights of the second layer of two."""
+    state = load(own_network, "random").model.state_dict()
+    save_file(state, tmp_path / "a.safetensors")
+    noise = torch.randn(state["fc.weight"].shape, generator=torch.Generator().manual_seed(0))
+    save_file(
+        {**state, "fc.weight": state["fc.weight"] + 0.1 * state["fc.weight"].std() * noise},
+        tmp_path / "b.safetensors",
+    )
+    sides = [f"{own_network}={tmp_path / f'{side}.safetensors'}" for side in "ab"]
+    words = ["compare", *sides, "--layer", "conv,fc", "--prior", "none", "--steps", "2", "--quiet"]
+    words += ["--out", str(tmp_path / "out"), "--json"]
+    assert main([*words, "--fail-if", "layer conv code_change > 0"]) == 0
+    assert main([*words, "--resume", "--fail-if", "layer fc code_change > 0"]) == 1
+    assert "fc: code_change is 0.0" in capsys.readouterr().err
+
+
+FACETS_OF_32 = ("luminance", "colour", "1-4", "4-8", "8-16")
+
+
+def _report(out: Path) -> Any:
+    return json.loads((out / "report.json").read_text())
 
 
 def test_the_same_network_under_other_seeds_passes(own_network: str, tmp_path: Path) -> None:
