@@ -57,6 +57,13 @@ def _can_have_ended(cell: Cell, found: Record) -> bool:
     )
 
 
+def _seen_as_its_kind_is(cell: Cell, found: Record) -> bool:
+    if cell.objective != "restoration":
+        return found.observed is None and found.kept_step is None
+    kept = -1 if found.kept_step is None else found.kept_step
+    return found.observed is not None and 0 <= kept <= found.steps
+
+
 def _number_or_null(value: Any) -> bool:
     return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
 
