@@ -29,8 +29,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from invert.cli import main
+from invert.report import read_report
 from invert.subjects.sources.alexnet_mini import bundled_state
+from invert.sweeps.compare import Interval, compare
 from invert.sweeps.request import Request
+from invert.sweeps.sides import Side
 from invert.sweeps.sweep import CellFinished, Sweep
 
 LAYERS = ("relu2", "conv3", "fc6")
@@ -70,15 +73,20 @@ def study(photos: Path, out: Path, pairs: int, classes: int, seeds: int, steps: 
     pruned = compared(first, run("pruned", 0, weights["pruned"]))
     return {
         "pairs": pairs,
-        "pairs failed by --fail-if": sum(c["status"] == 1 for c in same),
+        "pairs failed by --fail-if": sum(any(judged["failed"] for judged in c["fail_if"]) for c in same),
         "pairs with anything marked": sum(any(r["beyond_noise"] for r in c["rows"]) for c in same),
         "numbers looked at": same[0]["verdict"]["looked_at"],
-        "95 % intervals without 0": intervals_without_zero(same),
+        "95 % intervals without 0": without_zero(kept_intervals(same)),
+        "by bootstrap percentiles": without_zero(bootstrapped(out, pairs)),
         "noise floors, points": {
             "median": median_floor(same, 0.5),
             "largest tenth from": median_floor(same, 0.9),
         },
         "noised": {how: found(comparison) for how, comparison in noised.items()},
+        "noised: --fail-if code_change > 0": {
+            how: {judged["threshold"]: judged["failed"] for judged in c["fail_if"][len(ALL) :]}
+            for how, c in {**noised, "no noise, other seeds": same[0]}.items()
+        },
         "noised: verdict": noised["other seeds"]["verdict"]["lines"],
         "pruned: verdict": pruned["verdict"]["lines"],
         "pruned: cautions": pruned["verdict"]["cautions"],
@@ -130,21 +138,58 @@ def compared(a: Path, b: Path) -> Json:
     """The command's own comparison of two folders, and the status with which `--fail-if` let it end."""
     words = ["compare", str(a), str(b), "--json"]
     words += [word for measure in ALL for word in ("--fail-if", f"{measure} < 0")]
+    words += [word for layer in LAYERS for word in ("--fail-if", f"layer {layer} code_change > 0")]
     with contextlib.redirect_stdout(io.StringIO()) as written, contextlib.redirect_stderr(io.StringIO()):
         status = main(words)
     comparison: Json = json.loads(written.getvalue())
     return comparison | {"status": status}
 
 
-def intervals_without_zero(comparisons: list[Json]) -> str:
-    """How many of all kept shares' 95 % intervals do not hold 0: one in twenty, where nothing changed."""
-    intervals = [
-        interval
+def kept_intervals(comparisons: list[Json]) -> list[Interval]:
+    return [
+        (interval[0], interval[1])
         for comparison in comparisons
         for row in comparison["rows"]
         for name, interval in row["interval"].items()
         if name.startswith("kept.") and interval is not None
     ]
+
+
+def bootstrapped(out: Path, pairs: int) -> list[Interval]:
+    """The same intervals as percentiles of a bootstrap: each photo's inversions drawn anew from its own.
+
+    What an inversion adds to a number is as the jackknife tells it: drawn twice into a decomposition
+    it would agree with itself, and raise what is kept.
+    """
+    generator = torch.Generator().manual_seed(0)
+    intervals = []
+    for n in range(pairs):
+        sides = [
+            Side(folder, read_report(folder)) for folder in (out / f"same-{2 * n}", out / f"same-{2 * n + 1}")
+        ]
+        comparison = compare(*sides)
+        for row in comparison.rows:
+            parts = [
+                side.parts(of_side, [photo[s] for photo in comparison.photos])
+                for s, (side, of_side) in enumerate(zip(sides, (row.a, row.b), strict=True))
+            ]
+            for name, change in row.changes.items():
+                if name.startswith("kept.") and change.noise is not None and change.change is not None:
+                    a, b = (drawn_again(part[name].seeds, generator) for part in parts)
+                    low, high = torch.quantile(change.change + b - a, torch.tensor([0.025, 0.975]).double())
+                    intervals.append((float(low), float(high)))
+    return intervals
+
+
+def drawn_again(parts: Tensor, generator: torch.Generator, times: int = 2_000) -> Tensor:
+    """How far a number moves, `(times,)`, to which the inversions `(P, K)` add `parts`."""
+    photos, seeds = parts.shape
+    drawn = torch.randint(seeds, (times, photos, seeds), generator=generator)
+    return parts.double().expand(times, -1, -1).gather(2, drawn).mean(2).sum(1)
+
+
+def without_zero(intervals: list[Interval]) -> str:
+    """How many of the 95 % intervals do not hold 0: one in twenty, where nothing changed."""
     missed = sum(not low <= 0 <= high for low, high in intervals)
     return f"{missed} of {len(intervals)} ({100 * missed / len(intervals):.1f} %)"
 

@@ -5,8 +5,10 @@
 
 Pictures, traces, steps and reasons of short runs, as digests: every prior, alone and three seeds
 together, for features, a class and a unit, ended by `until`, by `patience`, by either and by the
-number of steps, on one thread, in fp32 and, where the CPU multiplies it, in bf16. Bits belong to a
-machine and a version of torch: write the file with the old code before judging the new one elsewhere.
+number of steps, on one thread, in fp32 and, where the CPU multiplies it, in bf16; and of a photo that
+has the network's size already, which nothing resizes. Bits belong to a machine and a version of torch:
+write the file with the old code before judging the new one elsewhere. same_bits.json was
+written with the code of commit a3a2b7b, from before the engine was built anew.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 import invert
 from invert.photos import default_photo
@@ -91,6 +94,10 @@ def runs() -> Iterator[tuple[str, dict[str, Any]]]:
             f"{prior}, plateau",
             solve(subject, objectives[FEATURES], slow, TOGETHER, STEPS, patience=PATIENCE),
         )
+    mini = invert.load("alexnet-mini")
+    photo = invert.FeatureMatch("relu3", fitting_photo(mini))
+    for prior in PRIORS:
+        yield f"{prior}, a photo of the network's size", solve(mini, photo, prior, (0,), 3)
     noisy = invert.prior("dip", preset="maximisation-paper", steps=6)
     yield (
         "dip with input noise, trace",
@@ -99,6 +106,13 @@ def runs() -> Iterator[tuple[str, dict[str, Any]]]:
             "together": solve(subject, objectives[CLASS], noisy, TOGETHER, 6)["loss"],
         },
     )
+
+
+def fitting_photo(subject: invert.Subject) -> Image.Image:
+    """A photo that is neither resized nor cut: it gets its layout in memory from reading alone."""
+    _, height, width = subject.input_shape
+    with Image.open(default_photo()) as photo:
+        return photo.convert("RGB").resize((width, height))
 
 
 def precisions() -> list[str]:

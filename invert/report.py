@@ -7,6 +7,7 @@ into docs/report.schema.json.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -227,6 +228,22 @@ class NullErrors(Fields):
     enough: Annotated[float | None, Says("The largest error that is matched well enough to be read.")] = None
 
 
+ENOUGH_DB = 10.0
+"""How far below the median error of unlike pictures an error has to be: a tenth of it.
+
+On SqueezeNet the photo without its colours, at half its contrast, or moved by 4 pixels is not as near
+as that at any layer (docs/measures.md): a picture that is must show those things right.
+"""
+ENOUGH_PERCENT = 5.0
+"""And the percentile that it may have at most among them."""
+
+
+def no_more_than_enough(snr_db: float, digits: int) -> float:
+    """Decibels rounded to so many digits, but not to `ENOUGH_DB` from below: they are not enough."""
+    rounded = round(snr_db, digits) + 0.0  # no negative zero
+    return rounded if rounded < ENOUGH_DB or snr_db >= ENOUGH_DB else rounded - 10.0**-digits
+
+
 @dataclass(kw_only=True, eq=False)
 class Match(Fields):
     """How small a feature error is for its layer."""
@@ -241,6 +258,17 @@ class Match(Fields):
     enough: Annotated[bool, Says("Whether it is matched well enough to be read.")] = False
     of: Annotated[str, Says("Of what the pictures are.", enum=["photos", "crops"])] = "photos"
     pairs: Annotated[int, Says("How many pairs of them, one error each.", minimum=0)] = 0
+
+    @property
+    def decibels(self) -> str:
+        return f"{no_more_than_enough(self.snr_db, 0):.0f} dB".replace("-", "−")
+
+    @property
+    def in_short(self) -> str:
+        """The decibels; with the percentile, where it is what they do not tell."""
+        if self.enough or self.snr_db < ENOUGH_DB:
+            return self.decibels
+        return f"{self.decibels}, as near as {math.ceil(self.percentile)} % of pairs"
 
 
 @dataclass(kw_only=True, eq=False)

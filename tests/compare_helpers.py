@@ -73,7 +73,8 @@ def side(
                 Record(
                     id=f"{p}-{seed}", objective="feature", layer=layer, prior="tv",
                     image=f"photo-{p}", seed=seed,
-                    settings={"weight": 1.0}, measures={"feature_error": 0.01}, files=RecordFiles(image=file),
+                    settings={"weight": 1.0}, feature_error=0.01, measures={"feature_error": 0.01},
+                    files=RecordFiles(image=file),
                 )
             )  # fmt: skip
     pictures = torch.stack(inversions).reshape(photos, seeds, 3, SIZE, SIZE)

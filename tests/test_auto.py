@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import invert
 from invert.cli import main
 from invert.cli.study import parsed
 from invert.files import read_json
+from invert.subjects import load
 from invert.sweeps import worker
 from invert.sweeps.auto import AutoSweep, rounded_up, sweep_of
 from invert.sweeps.request import Request
@@ -32,7 +35,7 @@ def one_thread() -> None:
 
 def asked(model: str, **more: Any) -> Request:
     few: Json = {"layer": ("conv", "fc"), "prior": ("tv", "none"), "seeds": (0, 1), "steps": 25}
-    return Request(model=model, until="auto", device="cpu", **few | more)
+    return Request(model=model, device="cpu", **{"until": "auto", **few, **more})
 
 
 def run(request: Request, out: Path, seen: Callable[[SweepEvent], bool] | None = None) -> Json:
@@ -219,6 +222,82 @@ def test_errors_are_rounded_up_to_three_digits() -> None:
     assert rounded_up(0.123) == 0.124 and 0 < rounded_up(0.0) < 1e-8
 
 
-def test_a_comparison_cannot_find_it_yet(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert main(["compare", "alexnet-mini", "alexnet-mini", "--until", "auto", "--out", str(tmp_path)]) == 2
-    assert "--until auto finds one error a layer in one network" in capsys.readouterr().err
+def test_each_layer_ends_at_the_error_that_is_said_of_it(own_network: str, tmp_path: Path) -> None:
+    found = run(asked(own_network, until="fc=0.5", classes=("dog",), prior=("none",), steps=8), tmp_path)
+    assert {(r["layer"], r["until"]) for r in found["runs"]} == {("conv", None), ("fc", 0.5), (None, None)}
+    assert any(r["stopped"] == "until" and r["steps"] < 8 for r in found["runs"] if r["layer"] == "fc")
+    with pytest.raises(invert.RequestError, match="--until names the layer conv, which --layer does not"):
+        run(asked(own_network, until="conv=0.1,fc=0.5", layer=("fc",)), tmp_path / "no")
+    with pytest.raises(invert.RequestError, match="unknown layer 'fd': did you mean fc"):
+        run(asked(own_network, until="fd=0.1"), tmp_path / "no")
+    for text in ("=0.1", "fc=", "fc=0", "fc=auto", "fc=0.1,conv"):
+        with pytest.raises(invert.RequestError):
+            parsed([own_network, "--until", text])
+
+
+@pytest.fixture(scope="module")
+def sides(own_network: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Two checkpoints, of which one is easier to match."""
+    out: Path = tmp_path_factory.mktemp("sides")
+    state = load(own_network, "random").model.state_dict()
+    save_file(state, out / "a.safetensors")
+    save_file({n: v + 0.2 * v.std() for n, v in state.items()}, out / "b.safetensors")
+    return [f"{own_network}={out / name}.safetensors" for name in "ab"]
+
+
+def words_of(sides: list[str], out: Path, *more: str) -> list[str]:
+    words = ["compare", *sides, "--layer", "conv,fc", "--prior", "none,tv", "--seeds", "3", "--steps", "25"]
+    return [*words, "--precision", "fp32", "--quiet", "--until", "auto", "--out", str(out), *more]
+
+
+@pytest.fixture(scope="module")
+def matched(sides: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out: Path = tmp_path_factory.mktemp("matched")
+    assert main(words_of(sides, out)) == 0
+    return out
+
+
+def test_both_sides_of_a_comparison_end_at_one_error_that_both_reach(matched: Path) -> None:
+    for layer in ("conv", "fc"):
+        runs = [r for side in "ab" for r in report(matched / side)["runs"] if r["layer"] == layer]
+        firsts = [least(matched / side, r) for side in "ab" for r in report(matched / side)["runs"]
+                  if r["layer"] == layer]  # fmt: skip
+        (error,) = {r["until"] for r in runs}
+        assert len(runs) == 12 and all(r["reached"] and r["feature_error"] <= error for r in runs)
+        assert max(firsts) <= error <= max(firsts) * 1.0101
+    alone = [max(least(matched / s, r) for r in report(matched / s)["runs"]) for s in "ab"]
+    assert alone[0] != pytest.approx(alone[1], rel=0.02), "either side alone would have ended there"
+    verdict = json.loads((matched / "comparison.json").read_text())["verdict"]
+    assert not any("Not run alike" in c or "are not matched at" in c for c in verdict["cautions"])
+
+
+def test_a_side_of_it_is_made_again_by_its_own_command(
+    matched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = shlex.split(report(matched / "b")["command"])[1:]
+    assert main([*words, "--quiet", "--out", str(tmp_path / "b")]) == 0
+    assert bits(tmp_path / "b") == bits(matched / "b")
+    assert main(["--resume", str(matched / "b"), "--quiet"]) == 0
+
+
+def test_it_goes_on_where_it_was_left_off(
+    matched: Path, sides: list[str], tmp_path: Path, capsys: Any
+) -> None:
+    shutil.copytree(matched, tmp_path / "out")
+    shutil.rmtree(tmp_path / "out" / "b")
+    shutil.rmtree(tmp_path / "out" / "a" / "runs")
+    assert main(words_of(sides, tmp_path / "out")) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert main(words_of(sides, tmp_path / "out", "--resume")) == 0
+    assert [bits(tmp_path / "out" / s) for s in "ab"] == [bits(matched / s) for s in "ab"]
+
+
+def test_a_folder_is_met_where_its_runs_ended(
+    matched: Path, sides: list[str], tmp_path: Path, capsys: Any
+) -> None:
+    assert main(words_of([str(matched / "a"), sides[1]], tmp_path / "met")) == 0
+    assert bits(tmp_path / "met" / "b") == bits(matched / "b")
+    assert main(words_of([str(matched / "a" / "first"), sides[1]], tmp_path / "unmet")) == 2
+    assert "did not end at one feature error" in capsys.readouterr().err
+    assert main(words_of([str(matched / "a"), str(matched / "b")], tmp_path / "both")) == 2
+    assert "both sides have been run" in capsys.readouterr().err

@@ -19,6 +19,7 @@ from invert.report import TopClass
 from invert.subjects import load
 from invert.sweeps.codes import code_change, sketch
 from invert.sweeps.compare import compare
+from invert.sweeps.intervals import noise_of_seeds
 from invert.sweeps.verdict import told, verdict
 
 
@@ -104,7 +105,11 @@ def test_one_file_that_two_networks_see_differently_is_one_photo(tmp_path: Path)
     "change, said",
     [
         (lambda r: r.request.update(steps=50), "steps 20 in A and 50 in B"),
-        (lambda r: r.request.update(until=0.1), "until by default in A and 0.1 in B"),
+        (
+            lambda r: [setattr(run, "until", 0.1) for run in r.runs],
+            "until by default in A and 0.1 in B at fc6",
+        ),
+        (lambda r: setattr(r.runs[0], "until", 0.1), "until by default in A and several errors in B"),
         (lambda r: r.request.update(seeds=[0, 1]), "seeds 4 in A and 2 in B"),
         (lambda r: r.runs[0].settings.update(weight=2.0), "tv.weight 1.0 in A and 2.0 in B"),
         (lambda r: setattr(r.runs[0], "views", {"count": 3}), "the views of a step"),
@@ -122,7 +127,12 @@ def test_what_was_not_run_alike_is_said(tmp_path: Path, change: Callable[[Any], 
 def test_errors_that_are_not_matched_are_said(tmp_path: Path) -> None:
     a, b = side(tmp_path / "a"), side(tmp_path / "b")
     b.report.layers[0].measures["feature_error"] = 0.04
-    assert "not matched at fc6 (tv)" in lines(compare(a, b)) and "--until E" in lines(compare(a, b))
+    b.report.runs[0].feature_error = 0.0512
+    said = lines(compare(a, b))
+    lost = side(tmp_path / "lost", gain=0.1, first_seed=9)
+    lost.report.layers[0].measures["feature_error"] = 0.04
+    assert "Largest losses beyond noise: fc6, tv (not matched): kept." in lines(compare(a, lost))
+    assert "not matched at fc6 (tv)" in said and "--until LAYER=E, at the larger (fc6 0.0513)" in said
 
 
 def test_one_seed_tells_no_noise(tmp_path: Path) -> None:
@@ -155,6 +165,29 @@ def test_a_row_that_one_side_lacks_is_said(tmp_path: Path) -> None:
     b.report.layers.append(side(tmp_path / "c", layer="fc7").report.layers[0])
     assert "A has no fc7 under tv" in lines(compare(a, b))
     assert "fc7" not in lines(compare(a, b, {"fc6": "fc6"}))
+
+
+def test_intervals_are_as_wide_as_they_say_and_those_of_a_bootstrap_are_not() -> None:
+    """Two photos, four seeds, nothing but the seeds differs: how many of the 95 % intervals leave 0 out."""
+    generator = torch.Generator().manual_seed(0)
+    photos, seeds, trials = 2, 4, 200
+    ours = percentiles = 0
+    for _ in range(trials):
+        a, b = torch.randn(2, photos, seeds, generator=generator, dtype=torch.float64)
+        change = float((b - a).mean(1).sum())
+        parts = [side - side.mean(1, keepdim=True) for side in (a, b)]
+        ours += abs(change) > (noise_of_seeds(parts[0]) + noise_of_seeds(parts[1])).half_width()
+        drawn = [
+            side[
+                torch.arange(photos)[:, None], torch.randint(seeds, (300, photos, seeds), generator=generator)
+            ]
+            for side in parts
+        ]
+        again = change + (drawn[1] - drawn[0]).mean(2).sum(1)
+        low, high = torch.quantile(again, torch.tensor([0.025, 0.975], dtype=torch.float64))
+        percentiles += not low <= 0 <= high
+    assert 0.02 < ours / trials < 0.08
+    assert percentiles / trials > 0.1
 
 
 def test_codes_part_where_the_networks_do() -> None:
@@ -214,11 +247,38 @@ def test_two_checkpoints_from_the_command_line(
     shown = capsys.readouterr()
     assert shown.out.startswith("**Classes") and "not so" in shown.out
     assert main([*words, "--resume", "--quiet"]) == 0
-    assert "Largest losses beyond noise: conv, none: kept.colour −" in capsys.readouterr().out
+    assert "Largest losses beyond noise: conv, none (not matched): kept.colour −" in capsys.readouterr().out
     page = (tmp_path / "out" / "comparison.html").read_text()
     assert "Content-Security-Policy" in page
     assert page.count("data:image/png") >= 3
     assert 'class="fell"' in page and "Largest losses beyond noise" in page
+    assert "code differs by 0." in page and "numbers over 1 photo, 3 seeds" in page
+    unmatched = [not r["match"]["enough"] for s in "ab" for r in _report(tmp_path / "out" / s)["layers"]]
+    assert page.count('<td class="unmatched">') == sum(unmatched) * len(FACETS_OF_32)
+
+
+def test_codes_are_judged_without_seeds(own_network: str, tmp_path: Path, capsys: Any) -> None:
+    """Noise of a tenth of their standard deviation on the weights of the second layer of two."""
+    state = load(own_network, "random").model.state_dict()
+    save_file(state, tmp_path / "a.safetensors")
+    noise = torch.randn(state["fc.weight"].shape, generator=torch.Generator().manual_seed(0))
+    save_file(
+        {**state, "fc.weight": state["fc.weight"] + 0.1 * state["fc.weight"].std() * noise},
+        tmp_path / "b.safetensors",
+    )
+    sides = [f"{own_network}={tmp_path / f'{side}.safetensors'}" for side in "ab"]
+    words = ["compare", *sides, "--layer", "conv,fc", "--prior", "none", "--steps", "2", "--quiet"]
+    words += ["--out", str(tmp_path / "out"), "--json"]
+    assert main([*words, "--fail-if", "layer conv code_change > 0"]) == 0
+    assert main([*words, "--resume", "--fail-if", "layer fc code_change > 0"]) == 1
+    assert "fc: code_change is 0.0" in capsys.readouterr().err
+
+
+FACETS_OF_32 = ("luminance", "colour", "1-4", "4-8", "8-16")
+
+
+def _report(out: Path) -> Any:
+    return json.loads((out / "report.json").read_text())
 
 
 def test_the_same_network_under_other_seeds_passes(own_network: str, tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from compare_helpers import side
 
 from invert.errors import RequestError
+from invert.sweeps.codes import code_change, code_interval, sketch
 from invert.sweeps.compare import Comparison, compare
 from invert.sweeps.sides import Side
 from invert.sweeps.threshold import Judgement, Threshold, judge
@@ -146,3 +149,64 @@ def test_what_neither_has_a_value_of_cannot_pass(tmp_path: Path) -> None:
     a, b = side(tmp_path / "a", photos=1), side(tmp_path / "b", photos=1)
     with pytest.raises(RequestError, match="no row has a value of identity_kept"):
         judged(compare(a, b), "identity_kept < 0")
+
+
+def with_codes(a: Side, b: Side, share: float) -> Comparison:
+    """B's codes of the photos are apart from A's by that share of their energy."""
+    generator = torch.Generator().manual_seed(0)
+    for row_a, row_b in zip(a.report.layers, b.report.layers, strict=True):
+        for image in a.report.images:
+            code = torch.randn(4096, generator=generator)
+            row_a.codes[image.id] = sketch(code)
+            row_b.codes[image.id] = sketch(code + share**0.5 * torch.randn(4096, generator=generator))
+    return compare(a, b)
+
+
+@pytest.mark.parametrize(
+    "share, text, fails",
+    [
+        (0.002, "layer fc6 code_change > 0", True),
+        (0.004, "code_change > 0.001", True),
+        (0.002, "code_change > 0.0018", False),  # beyond it, but not surely
+        (0.0, "code_change > 0", False),
+        (0.002, "code_change < 0.01", True),
+    ],
+)
+def test_the_codes_can_be_judged(tmp_path: Path, share: float, text: str, fails: bool) -> None:
+    """What changes too little to be seen in what comes back."""
+    comparison = with_codes(side(tmp_path / "a"), side(tmp_path / "b", first_seed=9), share)
+    found, kept = judged(comparison, text, "kept.luminance < -0.5")
+    assert bool(found.failures) is fails and not kept.failures
+    assert kept.floors == judged(comparison, "kept.luminance < -0.5")[0].floors, "no seed moves a code"
+    assert "fc6: code_change is" in found.floors[0]
+
+
+def test_codes_that_cannot_be_told_apart_do_not_pass(tmp_path: Path) -> None:
+    a, b = side(tmp_path / "a"), side(tmp_path / "b", first_seed=9)
+    (found,) = judged(compare(a, b), "code_change > 0.5")
+    assert "fc6: code_change is not known" in found.failures[0]
+    with pytest.raises(RequestError, match="did you mean code_change"):
+        judged(compare(a, b), "code_chang > 0")
+
+
+def test_one_code_under_several_priors_is_one(tmp_path: Path) -> None:
+    a, b = side(tmp_path / "a"), side(tmp_path / "b", first_seed=9)
+    for one in (a, b):
+        one.report.layers.append(replace(one.report.layers[0], prior="dip"))
+    (found,) = judged(with_codes(a, b, 0.1), "code_change > 0")
+    assert len(found.failures) == len(found.floors) == 1
+
+
+def test_the_interval_of_a_code_holds_the_truth() -> None:
+    """Ninety-five times of a hundred, about: over many codes, not over many seeds."""
+    generator = torch.Generator().manual_seed(0)
+    inside = 0
+    for _ in range(200):
+        before, apart = torch.randn(2, 1500, generator=generator)
+        true = float(0.04 * apart.square().sum() / before.square().sum())
+        estimate = code_change([(sketch(before), sketch(before + 0.2 * apart))])
+        assert estimate is not None
+        low, high = code_interval(estimate, 0.95)
+        inside += low <= true <= high
+    assert 180 <= inside < 200
+    assert code_interval(0.0, 0.95) == (0, 0)

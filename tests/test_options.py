@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from invert.cli import _command, main
 from invert.cli.study import Output, parsed, study, study_parser
 from invert.errors import RequestError
-from invert.sweeps.options import asked
+from invert.sweeps.options import asked, said_of_layers
 from invert.sweeps.request import SUBCOMMANDS, Request
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,6 +39,9 @@ ranges = st.builds(lambda a, n: tuple(range(a, a + n)), st.integers(0, 2**63 - 2
 seeds = ranges | st.lists(st.integers(0, 2**63 - 1), unique=True, min_size=1, max_size=5).map(tuple)
 word = st.text(min_size=1).filter(lambda t: t == t.strip() and not set(t) & set(".="))
 value = st.text().filter(lambda t: t == t.strip())
+ends = st.dictionaries(
+    text.filter(lambda t: t == t.strip()), st.floats(1e-300, 1e300), min_size=1, max_size=3
+).map(said_of_layers)
 VALUES: dict[str, Any] = {
     "model": st.sampled_from([*SUBCOMMANDS, "layer", "--", "--help", "-m", "alexnet"]) | text,
     "layer": st.just(()) | names, "classes": st.just(()) | names, "unit": st.just(()) | units,
@@ -47,7 +50,7 @@ VALUES: dict[str, Any] = {
     "weights": texts, "labels": texts,
     "size": st.none() | whole, "steps": st.none() | whole, "mean": st.none() | prices,
     "std": st.none() | prices,
-    "seeds": seeds, "until": st.none() | st.just("auto") | st.floats(1e-300, 1e300),
+    "seeds": seeds, "until": st.none() | st.just("auto") | st.floats(1e-300, 1e300) | ends,
     "patience": st.none() | whole,
     "device": text, "precision": text, "controls": st.booleans(),
     "settings": st.dictionaries(word, st.dictionaries(word, value, min_size=1, max_size=2), max_size=2),

@@ -40,6 +40,10 @@ def told(measures: Numbers, photos: int = 1, **options: object) -> str:
         (row(0.01, -0.02, place_kept=40.0, place_chance=46.0),
          "keeps nothing that these inversions show; place is lost"),
         (row(0.15, 0.0), "keeps next to nothing"),
+        (row(0.15, 0.0, edges_kept=0.1, place_kept=20.0, place_chance=46.0),
+         "keeps next to nothing but faint outlines"),
+        (row(0.15, 0.0, edges_kept=0.1, place_kept=35.0, place_chance=46.0), "keeps next to nothing"),
+        (row(0.15, 0.0, edges_kept=0.06, place_kept=20.0, place_chance=46.0), "keeps next to nothing"),
         (row(0.01, 0.0, luminance=0.4), "keeps little more than another photo's code shows"),
         (row(None, None, colour=None), "these inversions show nothing"),
     ],
@@ -129,6 +133,8 @@ def test_no_sentence_says_what_a_number_beside_it_denies(
     kept = [v for n, v in measures.items() if v is not None and (n.startswith("kept.") or n == "edges_kept")]
     if "nothing" in sentence:
         assert all(share < limits["little"] for share in kept), sentence
+    if "faint outlines" in sentence:
+        assert (measures["edges_kept"] or 0) >= 0.08 and place < 46 * 2 / 3, sentence
     if "keeps nothing" in sentence:
         assert all(share < 0.05 for share in kept), sentence
     if "little more than" in sentence:

@@ -17,7 +17,7 @@ class Brightness(Measure):
         unit="of the range of a pixel",
         range=(-1, 1),
         better="neither",
-        source="invert-fourier, the example of a plug-in",
+        source="invert-cosine, the example of a plug-in",
     )
 
     def __call__(self, evidence: Evidence) -> float | None:

@@ -43,7 +43,7 @@ def markdown(comparison: Comparison, found: Verdict, judgements: list[Judgement]
 
 def _row(row: ComparedRow, change: Change) -> str:
     cells = [_code(row.name), _plain(row.a.prior), _code(change.name)]
-    cells += [f"{value:.3g}" for value in (change.a, change.b) if value is not None]
+    cells += [f"{value:.3g}" for value in change.shown if value is not None]
     return f"| {' | '.join([*cells, _plain(told(change))])} |"
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from invert.cli.arguments import Parser, add_options, parser
 from invert.cli.study import Output
-from invert.errors import RequestError
-from invert.sweeps.options import AUTO, NAMES, argument, option, read
+from invert.sweeps.options import NAMES, argument, option, read
 from invert.sweeps.request import Request
 
 SHARED = ("image", "prior", "settings", "steps", "seeds", "until", "patience", "device", "precision")
@@ -41,11 +40,6 @@ class Comparing:
 def compare(words: Sequence[str]) -> int:
     """Status 0, or 1 where a run failed or a `--fail-if` came true, or 130 where it was interrupted."""
     said = vars(_parser().parse_args(words))
-    if said.get("until") == AUTO:
-        raise RequestError(
-            "--until auto finds one error a layer in one network: run each side with it, then compare "
-            "them with --until E at the larger of the two"
-        )
     from invert.cli.comparison import comparison  # torch, which takes seconds
 
     return comparison(read(Comparing, said), said, shlex.join(["invert", "compare", *words]))

@@ -19,8 +19,10 @@ from invert.cli.terminal import say, show_table, tell
 from invert.errors import RequestError
 from invert.files import write_json
 from invert.report import read_report
+from invert.sweeps.auto import first_folder, first_of
 from invert.sweeps.compare import Change, Comparison, compare
-from invert.sweeps.options import Said, read
+from invert.sweeps.one_error import at_one_error
+from invert.sweeps.options import AUTO, Said, read
 from invert.sweeps.request import Request
 from invert.sweeps.sides import Side
 from invert.sweeps.threshold import Judgement, Threshold, judge
@@ -49,12 +51,17 @@ def comparison(asked: Comparing, said: Said, command: str) -> int:
     thresholds = [Threshold.parse(text) for text in asked.fail_if]
     pairs = dict(_pair(text) for text in asked.layer)
     folders: list[Path] = []
-    for folder, request in list(_sides(said, asked, output, pairs, bool(thresholds))):
-        if request is not None:
-            with redirect_stdout(sys.stderr):
-                status = carry_out(request, folder, asked.resume, output.quiet, again="--resume")
-            if status:
-                return status
+    sides = list(_sides(said, asked, output, pairs, any(t.needs_seeds for t in thresholds)))
+    if said.get("until") == AUTO:
+        for label, (folder, request) in zip("AB", sides, strict=True):
+            if request is not None:
+                tell(f"first, the least feature error of each run of {label}")
+                if status := _run(first_of(request), first_folder(folder), asked, output):
+                    return status
+        sides = at_one_error(sides, pairs)
+    for folder, request in sides:
+        if request is not None and (status := _run(request, folder, asked, output)):
+            return status
         folders.append(folder)
     a, b = (Side(folder, read_report(folder)) for folder in folders)
     found = compare(a, b, pairs)
@@ -98,6 +105,11 @@ def _sides(
         yield Path(output.out) / "ab"[index], request
 
 
+def _run(request: Request, folder: Path, asked: Comparing, output: Output) -> int:
+    with redirect_stdout(sys.stderr):
+        return carry_out(request, folder, asked.resume, output.quiet, again="--resume")
+
+
 def _pair(text: str) -> tuple[str, str]:
     a, _, b = text.partition("=")
     return a, b or a
@@ -122,17 +134,25 @@ def _show(found: Comparison, said: Verdict) -> None:
     for caution in said.cautions:
         say(f"! {caution}", style="yellow")
     rows = [(row.name, row.a.prior, *(_cell(row.changes.get(name)) for name in SHOWN)) for row in found.rows]
-    show_table(("layer", "prior", *SHOWN), rows, title="A to B (change ± noise floor)")
+    show_table(
+        ("layer", "prior", *SHOWN), rows, title=f"A to B (change ± noise floor), over {_photos(found)}"
+    )
     if said.looked_at:
         say(f"* beyond noise: {said.beyond}")
 
 
+def _photos(found: Comparison) -> str:
+    count = len(found.photos)
+    return f"{count} photo{'s' if count != 1 else ''}"
+
+
 def _cell(change: Change | None) -> Text:
     """`0.81 to 0.32 (−0.49 ± 0.05)`; marked, and red where it is worse, only beyond noise."""
-    if change is None or change.a is None or change.b is None:
+    if change is None or change.change is None:
         return Text("–")
+    a, b = change.shown
     noise = "" if change.noise is None else f" ± {change.noise.half_width():.2g}"
-    text = f"{change.a:.3g} to {change.b:.3g} ({change.b - change.a:+.2g}{noise})".replace("-", "−")
+    text = f"{a:.3g} to {b:.3g} ({change.change:+.2g}{noise})".replace("-", "−")
     if not change.beyond_noise:
         return Text(text)
     return Text(f"{text} *", style="bold red" if change.worse else "bold green")

@@ -81,7 +81,7 @@ def _row(row: LayerRow) -> list[str]:
 def _matched(row: LayerRow) -> str:
     if row.match is None:
         return "–"
-    return f"{'yes' if row.match.enough else 'no'}, {round(row.match.snr_db)} dB".replace("-", "−")
+    return f"{'yes' if row.match.enough else 'no'}, {row.match.in_short}"
 
 
 def _number(value: float | None) -> str:

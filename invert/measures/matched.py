@@ -11,17 +11,9 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from invert.report import Match, RowMatch
+from invert.report import ENOUGH_DB, ENOUGH_PERCENT, Match, RowMatch, no_more_than_enough
 from invert.subjects import Subject
 
-ENOUGH_DB = 10.0
-"""How far below the median error of unlike pictures an error has to be: a tenth of it.
-
-On SqueezeNet the photo without its colours, at half its contrast, or moved by 4 pixels is not as near
-as that at any layer (docs/measures.md): a picture that is must show those things right.
-"""
-ENOUGH_PERCENT = 5.0
-"""And the percentile that it may have at most among them."""
 MOST_DB = 100.0
 """What an error of 0 gets, which is infinitely many decibels below any."""
 
@@ -135,16 +127,24 @@ def told(match: Match) -> str:
     """A match in words: `smaller than 100 % of 780 pairs of unlike crops, 22 dB`."""
     above = match.pairs + 1 - round(match.percentile * (match.pairs + 1) / 100)
     whole = 100 * above // match.pairs  # not 100 % where one pair is as near
-    return f"smaller than {whole} % of {match.pairs} pairs of unlike {match.of}, {round(match.snr_db)} dB"
+    return f"smaller than {whole} % of {match.pairs} pairs of unlike {match.of}, {match.decibels}"
 
 
 def unreadable(match: RowMatch) -> str:
     """The sentence of a row that is not matched well enough to be read, instead of what it keeps."""
-    near = f"{match.snr_db:.1f} dB below" if match.snr_db >= 0.05 else "no nearer than"
-    sentence = (
-        f"not matched well enough to be read: its feature error {match.error:.2g} is {near} that between "
-        f"unlike {match.of} ({ENOUGH_DB:.0f} dB would do)"
-    )
+    sentence = f"not matched well enough to be read: its feature error {match.error:.2g} is {_near(match)}"
     if match.falling is None:
         return sentence
     return sentence + (", and was still falling" if match.falling else ", and had stopped falling")
+
+
+def _near(match: RowMatch) -> str:
+    """How far it is from what would do; no number is rounded to that."""
+    if match.snr_db >= ENOUGH_DB:
+        return (
+            f"no smaller than that of {math.ceil(match.percentile)} % of the pairs of unlike {match.of} "
+            f"({ENOUGH_PERCENT:.0f} % would do)"
+        )
+    below = no_more_than_enough(match.snr_db, 1)
+    near = f"{below:.1f} dB below" if below > 0 else "no nearer than"
+    return f"{near} that between unlike {match.of} ({ENOUGH_DB:.0f} dB would do)"

@@ -22,6 +22,9 @@ DIFFER = 0.2
 """The spread over photos from which the sentence says that they differ."""
 PLACE, LOST = 0.25, 0.85
 """Displacements, as shares of the one by chance: under the first place is kept, over the second lost."""
+FAINT, NEAR = 0.08, 2 / 3
+"""Outlines from the first up that lie nearer than the second share of chance are seen, though faint: either
+alone is not sure, one photo's outlines being alike to another's by as much."""
 
 
 def reading(
@@ -49,7 +52,7 @@ def reading(
     octaves = [name for name in measures if name.startswith("kept.cycles.")]
     keeps = _detail(octaves, above)
     keeps += _outlines(above.get("edges_kept")) + _colour(above.get("kept.colour")) + _place(measures)
-    said = f"keeps {_listed(keeps)}" if keeps else _nothing(max(shares.values()))
+    said = f"keeps {_listed(keeps)}" if keeps else _nothing(above, max(shares.values()), measures)
     return "; ".join([said, *_lost(measures, keeps, neutral)]) + f" {over}"
 
 
@@ -105,11 +108,15 @@ def _place(measures: Numbers) -> list[str]:
     return [f"place to {max(away, 1):.0f} px"]
 
 
-def _nothing(largest: float) -> str:
+def _nothing(above: Mapping[str, float], largest: float, measures: Numbers) -> str:
     if largest < NOTHING:
         return "keeps nothing that these inversions show"
-    few = largest < LEVELS[-1][1]
-    return "keeps next to nothing" if few else "keeps little more than another photo's code shows"
+    if largest >= LEVELS[-1][1]:
+        return "keeps little more than another photo's code shows"
+    away, chance = measures.get("place_kept"), measures.get("place_chance")
+    near = away is not None and chance is not None and away < NEAR * chance
+    faint = near and above.get("edges_kept", 0.0) >= FAINT
+    return f"keeps next to nothing{' but faint outlines' if faint else ''}"
 
 
 def _lost(measures: Numbers, keeps: Sequence[str], neutral: bool) -> list[str]:

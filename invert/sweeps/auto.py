@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from invert.errors import RequestError
 from invert.report import CommonError, Record
@@ -46,13 +47,12 @@ class AutoSweep(Sweep):
     def begin(self, folder: Folder) -> Iterator[SweepEvent]:
         """The first pass, and the common errors as far as it came."""
         if self.first is not None:
-            out = folder.out / FIRST
-            if out.is_symlink():
-                raise RequestError(f"{out} is a link, which nothing is written through: remove it")
+            out = first_folder(folder.out)
             yield PassStarted("pass 1 of 2: the least feature error of each run", len(self.first.cells), out)
             yield from self.first.run(out, resume=True)
             found = self.first.summary
-            self.common = common_errors(self.first.cells, found.records, found.folder.losses)
+            records = [found.records[cell.id] for cell in self.first.cells if cell.id in found.records]
+            self.common = common_errors(records, found.folder.losses)
             yield from map(Notice, left_out(self.common))
         self.cells = [_until(cell, self.common) for cell in self.cells]
         if not self.interrupted:
@@ -68,6 +68,14 @@ def sweep_of(request: AnyRequest) -> AnySweep:
     return AutoSweep(request) if request.until == AUTO else Sweep(request)
 
 
+def first_folder(out: Path) -> Path:
+    """Where the first pass of a study in `out` goes. Raises `RequestError` for a link."""
+    first = out / FIRST
+    if first.is_symlink():
+        raise RequestError(f"{first} is a link, which nothing is written through: remove it")
+    return first
+
+
 def first_of(request: Request) -> Request:
     """The request of the first pass: the inversions alone, each to its end."""
     settings = {name: s for name, s in request.settings.items() if name not in request.objective}
@@ -76,21 +84,20 @@ def first_of(request: Request) -> Request:
 
 
 def common_errors(
-    cells: Sequence[Cell], records: Mapping[str, Record], losses: Callable[[str], Sequence[float]]
+    records: Iterable[Record], losses: Callable[[str], Sequence[float]]
 ) -> dict[str, CommonError]:
     """Of each layer, the least feature error that all its runs reach, controls among them.
 
     Those that failed or diverged are left out. `losses` gives the trace of a run by its id.
     """
     found: dict[str, CommonError] = {}
-    for cell in cells:
-        record = records.get(cell.id)
-        if cell.layer is None or record is None or record.stopped == "interrupted":
+    for record in records:
+        if record.layer is None or record.stopped == "interrupted":
             continue
-        common = found.setdefault(cell.layer, CommonError())
-        reached = losses(cell.id) if record.error is None and record.stopped != "not finite" else ()
+        common = found.setdefault(record.layer, CommonError())
+        reached = losses(record.id) if record.error is None and record.stopped != "not finite" else ()
         if not reached:
-            common.left_out.append(cell.id)
+            common.left_out.append(record.id)
             continue
         common.runs += 1
         common.error = max(common.error or 0.0, rounded_up(min(reached)))

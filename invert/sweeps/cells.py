@@ -18,6 +18,7 @@ from invert.protocols import Objective, Prior, Section, Stop
 from invert.settings import make_objective, make_prior, make_stop, takes_photo
 from invert.subjects import Subject
 from invert.sweeps.observing import task_of, wanted
+from invert.sweeps.options import AUTO, errors_of_layers
 from invert.sweeps.request import Request
 from invert.sweeps.restoration import AnyRequest, Restoration, kind_of
 
@@ -25,6 +26,8 @@ ALL = "all"
 """The layers that matter, or every class. A layer of that name is asked for as `all:1`, its only call."""
 
 RANDOM_WEIGHTS = "random weights"
+
+Until = Mapping[str | None, float | str | None]
 
 NOTHING: dict[str, Any] = {"layer": (), "classes": (), "unit": (), "objective": ()}
 """What a request looks for, emptied: a cell's own asks for one thing."""
@@ -223,26 +226,28 @@ def parse_unit(text: str) -> Channel | Neuron:
 
 def _cells(request: Request, subject: Subject, pictures: list[Photo]) -> Iterator[Cell]:
     layers = _layers(request, subject)
+    until = _until(request, subject, layers)
     targets = list(_targets(request, subject))
-    yield from _inversions(request, layers, pictures, None)
+    yield from _inversions(request, layers, until, pictures, None)
     for layer, target, index, asked in targets:
-        for one in _narrowed(request, image=(), **NOTHING | asked):
+        for one in _narrowed(request, image=(), until=until[None], **NOTHING | asked):
             id = slug(f"{layer or 'class'}-{target}-{one.prior[0]}-s{one.seeds[0]}")
             yield Cell(id, layer, target, index, None, None, one)
     for name in request.objective:
         if name in layers:
             raise RequestError(f"--objective {name}: --layer names a layer so called; ask for them apart")
-        yield from _posed(request, name, subject, pictures)
+        yield from _posed(replace(request, until=until[name]), name, subject, pictures)
     if request.controls:
-        yield from _inversions(request, layers, pictures, RANDOM_WEIGHTS)
+        yield from _inversions(request, layers, until, pictures, RANDOM_WEIGHTS)
 
 
 def _inversions(
-    request: Request, layers: list[str], pictures: list[Photo], control: str | None
+    request: Request, layers: list[str], until: Until, pictures: list[Photo], control: str | None
 ) -> Iterator[Cell]:
     weights = "random" if control else request.weights
     for layer in layers:
         asked = NOTHING | {"layer": (_as_named(layer),), "photos": None, "weights": weights}
+        asked |= {"until": until[layer]}
         for prior in request.prior:
             for photo in pictures:
                 image = (photo.path,) if request.image else ()
@@ -331,6 +336,21 @@ def _layers(request: Request, subject: Subject) -> list[str]:
     for name in names:
         subject.layer(name)
     return sorted(dict.fromkeys(names), key=lambda name: subject.layers.index(subject.layer(name)))
+
+
+def _until(request: Request, subject: Subject, layers: list[str]) -> Until:
+    """The `--until` of each layer's and objective's cells, and of a class's or unit's (None)."""
+    until = request.until
+    if not isinstance(until, str) or until == AUTO:
+        return dict.fromkeys([*layers, *request.objective, None], until)
+    said = errors_of_layers(until)
+    found: dict[str | None, float | str | None] = {None: None}
+    found |= {name: said.pop(name, None) for name in request.objective}
+    errors = {subject.layer(name): error for name, error in said.items()}
+    found |= {layer: errors.pop(subject.layer(layer), None) for layer in layers}
+    if errors:
+        raise RequestError(f"--until names the layer {min(e.name for e in errors)}, which --layer does not")
+    return found
 
 
 def _classes(request: Request, subject: Subject) -> list[int]:

@@ -40,6 +40,12 @@ class Change:
         return None if self.a is None or self.b is None else self.b - self.a
 
     @property
+    def shown(self) -> tuple[float | None, float | None]:
+        """A and B as people read them: estimates of shares may lie a little outside of 0 to 1."""
+        a, b = (min(max(v, 0.0), 1.0) if self.is_share and v is not None else v for v in (self.a, self.b))
+        return a, b
+
+    @property
     def interval(self) -> Interval | None:
         return _around(self.change, self.noise)
 

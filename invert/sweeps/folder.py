@@ -127,9 +127,7 @@ class Folder:
 
     def losses(self, run_id: str) -> list[float]:
         """The loss of each step of a run, as its trace tells it."""
-        trace = read_json(self.out / "runs" / run_id / "trace.json") or {}
-        losses = trace.get("loss")
-        return [v for v in losses if isinstance(v, int | float)] if isinstance(losses, list) else []
+        return losses_in(self.out, run_id)
 
     def write_image(self, path: str, image: Tensor) -> str:
         """Save one image `(1, C, H, W)` in [0, 1] as 8-bit PNG under OUT; gives back `path`."""
@@ -173,6 +171,13 @@ class Folder:
             raise WriteError(f"{target.parent} leads out of {self.out}, where nothing may be written")
         write_whole(target, content)
         return path
+
+
+def losses_in(out: Path, run_id: str) -> list[float]:
+    """`Folder.losses` of a folder that is not written to."""
+    trace = read_json(out / "runs" / run_id / "trace.json") or {}
+    losses = trace.get("loss")
+    return [v for v in losses if isinstance(v, int | float)] if isinstance(losses, list) else []
 
 
 def _checkpoint(run_id: str) -> str:

@@ -194,8 +194,26 @@ def _positive(text: str) -> float:
     return value
 
 
-def _positive_or_auto(text: str) -> float | str:
-    return AUTO if text == AUTO else _positive(text)
+def _until(text: str) -> float | str:
+    if text == AUTO or "=" not in text:
+        return AUTO if text == AUTO else _positive(text)
+    return said_of_layers(errors_of_layers(text))
+
+
+def errors_of_layers(text: str) -> dict[str, float]:
+    """`conv1=0.02,fc6=0.05`, an error for each layer that is named."""
+    found = {}
+    for part in _listed(text):
+        name, _, error = part.rpartition("=")
+        if not name.strip():
+            raise RequestError(f"{part!r} names no layer: it has the form LAYER=E,LAYER=E")
+        found[_plain(name.strip())] = _positive(error.strip())
+    return found
+
+
+def said_of_layers(errors: Mapping[str, float]) -> str:
+    """The text of `errors_of_layers`."""
+    return ",".join(f"{_kept(name)}={error}" for name, error in errors.items())
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -224,9 +242,13 @@ def _kept(name: str) -> str:
     return re.sub(r"([\\,])", r"\\\1", name)
 
 
+def _plain(part: str) -> str:
+    return re.sub(r"\\([\\,])", r"\1", part)
+
+
 def _some(parts: Sequence[str]) -> tuple[str, ...]:
     """The names that parts of a list stand for, without repetitions."""
-    names = tuple(dict.fromkeys(re.sub(r"\\([\\,])", r"\1", part) for part in parts))
+    names = tuple(dict.fromkeys(map(_plain, parts)))
     if not names:
         raise RequestError("it must name at least one")
     return names
@@ -255,7 +277,7 @@ def _joined(values: Iterable[Any], kept: Callable[[Any], str] = str) -> str:
     return ",".join(map(kept, values))
 
 
-POSITIVE_OR_AUTO = Form(_positive_or_auto)
+UNTIL = Form(_until)
 NUMBERS = Form(_numbers, _joined)
 NAMES = Form(_names, lambda names: _joined(names, _kept))
 UNITS = Form(_units, lambda units: _joined(units, _kept_unit))

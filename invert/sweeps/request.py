@@ -13,8 +13,8 @@ from invert.settings import MOST_STEPS, parse_assignment
 from invert.sweeps.options import (
     NAMES,
     NUMBERS,
-    POSITIVE_OR_AUTO,
     UNITS,
+    UNTIL,
     Asked,
     Form,
     Option,
@@ -145,8 +145,9 @@ class Request:
     seeds: tuple[int, ...] = field(default=(0,), metadata={"asked": SEEDS})
     until: float | str | None = option(
         "--until",
-        "stop a run at this feature error; auto: at one a layer that all of its runs reach, each made twice",
-        "E|auto", POSITIVE_OR_AUTO, group=WORK,
+        "stop a run at this feature error (fc6=E,…: at one for each layer named); "
+        "auto: at one a layer that all of its runs reach, each made twice",
+        "E|auto", UNTIL, group=WORK,
     )  # fmt: skip
     patience: int | None = option(
         "--patience", "stop a run when nothing has improved by 1 % for N steps", "N", whole(1), group=WORK

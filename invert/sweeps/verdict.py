@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from invert.report import LayerRow, Record, ReportedPhoto, TopClass
+from invert.sweeps.auto import rounded_up
 from invert.sweeps.compare import Change, ComparedRow, Comparison
 from invert.sweeps.sides import Side
 
@@ -17,7 +18,7 @@ MOST = 3
 MATCHED = 1.5
 """Feature errors of A and B that differ by more than this factor are not matched."""
 
-WORK = ("steps", "until", "patience", "views", "precision")
+WORK = ("steps", "patience", "views", "precision")
 """Options of a request that change what comes back."""
 
 
@@ -175,7 +176,7 @@ def cautions(comparison: Comparison) -> Iterator[str]:
             yield f"{label} is not finished ({side.report.status}): go on with it before you judge."
     for row, lacking in comparison.missing:
         yield f"{lacking} has no {row.layer} under {row.prior}: not compared."
-    differences = [*_of_requests(comparison), *_of_settings(comparison)]
+    differences = [*_of_requests(comparison), *_of_ends(comparison), *_of_settings(comparison)]
     if differences:
         yield f"Not run alike: {'; '.join(differences)}. A change may come from that."
     unseen = [x.name for x, y in comparison.photos if x.sha256 != y.sha256]
@@ -186,7 +187,8 @@ def cautions(comparison: Comparison) -> Iterator[str]:
     if unmatched:
         yield (
             f"Feature errors are not matched at {_rows(unmatched)}: what changed there may be how far the "
-            "runs came. Run both with one --until E, at the larger."
+            "runs came. --until auto drives networks that are compared to one error; where folders are, run "
+            f"each with --until LAYER=E, at the larger ({_larger(comparison, unmatched)})."
         )
     unread = [row for row in comparison.rows if not (_enough(row.a) and _enough(row.b))]
     if unread:
@@ -215,11 +217,28 @@ def _of_requests(comparison: Comparison) -> Iterator[str]:
             yield f"the input's {name} {values[0]} in A and {values[1]} in B"
 
 
+def _of_ends(comparison: Comparison) -> Iterator[str]:
+    """Where the rows' runs were to end, which `--until auto` says layer by layer."""
+    unlike = []
+    for row in comparison.rows:
+        ends = [{run.until for run in runs} for runs in _runs(comparison, row)]
+        if ends[0] != ends[1]:
+            unlike.append((row, ends))
+    if unlike:
+        row, (a, b) = unlike[0]
+        more = f" and {len(unlike) - 1} more" if len(unlike) > 1 else ""
+        yield f"until {_end(a)} in A and {_end(b)} in B at {_rows([row])}{more}"
+
+
+def _end(errors: set[float | None]) -> str:
+    return _said(next(iter(errors))) if len(errors) == 1 else "several errors"
+
+
 def _of_settings(comparison: Comparison) -> Iterator[str]:
     """Settings of priors and views that differ in what the rows ran with, whatever their requests said."""
     said = set()
     for row in comparison.rows:
-        runs = [side.good_runs(r) for side, r in ((comparison.a, row.a), (comparison.b, row.b))]
+        runs = _runs(comparison, row)
         if not all(runs):
             continue
         for text in _of_runs(runs[0][0], runs[1][0]):
@@ -235,6 +254,19 @@ def _of_runs(a: Record, b: Record) -> Iterator[str]:
             yield f"{a.prior}.{name} {_said(values[0])} in A and {_said(values[1])} in B"
     if a.views != b.views:
         yield "the views of a step"
+
+
+def _runs(comparison: Comparison, row: ComparedRow) -> list[list[Record]]:
+    return [comparison.a.good_runs(row.a), comparison.b.good_runs(row.b)]
+
+
+def _larger(comparison: Comparison, rows: list[ComparedRow]) -> str:
+    """Of each layer, the error that all runs of both sides have reached."""
+    largest: dict[str, float] = {}
+    for row in rows:
+        errors = [run.feature_error or 0.0 for runs in _runs(comparison, row) for run in runs]
+        largest[row.name] = max([*errors, largest.get(row.name, 0.0)])
+    return _some([f"{name} {rounded_up(error):.3g}" for name, error in largest.items()], MOST)
 
 
 def _unmatched(row: ComparedRow) -> bool:
@@ -267,8 +299,14 @@ def _size(change: Change) -> tuple[bool, float]:
 
 
 def _listed(found: list[tuple[ComparedRow, Change]]) -> str:
-    named = "; ".join(f"{row.name}, {row.a.prior}: {c.name} {told(c)}" for row, c in found[:MOST])
+    named = "; ".join(f"{_place(row)}: {c.name} {told(c)}" for row, c in found[:MOST])
     return named + (f"; and {len(found) - MOST} more" if len(found) > MOST else "")
+
+
+def _place(row: ComparedRow) -> str:
+    """A row by its names, which say where what comes back cannot be read, or may be how far the runs came."""
+    read = _enough(row.a) and _enough(row.b) and not _unmatched(row)
+    return f"{row.name}, {row.a.prior}{'' if read else ' (not matched)'}"
 
 
 def _told(row: ComparedRow, change: Change) -> dict[str, Any]:

@@ -189,3 +189,36 @@ def test_another_fixed_input_is_another_picture(fast: bool) -> None:
     one.get_buffer("z").copy_(other.get_buffer("z"))
     torch.testing.assert_close(one(), other())
     assert not torch.equal(one(), before)
+
+
+def test_weight_noise_moves_each_kernel_by_so_many_rates_and_nothing_else() -> None:
+    """Cheng et al.: after a step, noise of twice the rate on what has four axes."""
+    canvas = start((2, 3, 16, 16), weight_noise=2.0, **LITTLE)
+    before = {name: p.detach().clone() for name, p in canvas.named_parameters()}
+    assert canvas.draws
+    with torch.no_grad():
+        canvas.after_step(torch.tensor(0.01), rngs(2, seed=7))
+    moved = {name: (p - before[name]).detach() for name, p in canvas.named_parameters()}
+    kernels = torch.cat([change.flatten() for change in moved.values() if change.ndim == 4])
+    assert kernels.std() == pytest.approx(0.02, rel=0.1) and kernels.mean().abs() < 2e-3
+    assert not any(change.any() for change in moved.values() if change.ndim != 4)
+    alone = start((1, 3, 16, 16), weight_noise=2.0, **LITTLE)
+    with torch.no_grad():
+        alone.after_step(torch.tensor(0.01), rngs(1, seed=7))
+    torch.testing.assert_close(canvas()[:1], alone(), rtol=0, atol=1e-6)
+
+
+def test_without_noise_on_the_input_the_picture_of_a_sampling_canvas_is_steady() -> None:
+    canvas = start((1, 3, 16, 16), weight_noise=2.0, **LITTLE)
+    torch.testing.assert_close(canvas(rngs(1)), canvas(), rtol=0, atol=0)
+
+
+def test_the_price_of_variation_is_that_of_tv() -> None:
+    from invert_priors.tv import TotalVariation
+
+    image = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(3))
+    plain = start((2, 3, 16, 16), **LITTLE)
+    priced = start((2, 3, 16, 16), tv_weight=0.2, **LITTLE)
+    tv = TotalVariation(weight=0.2, alpha_weight=0.0).start((3, 16, 16), rngs(2))
+    assert not plain.penalty(image).any()
+    torch.testing.assert_close(priced.penalty(image), tv.penalty(image))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from statistics import fmean
 
+from invert_reports.html.bars import is_unmatched
 from invert_reports.html.charts import Panel, Series
 from invert_reports.html.numbers import SHARES, facet_label, facets, in_order
 from invert_reports.html.vocabulary import OWN, Vocabulary
@@ -13,11 +14,11 @@ MOST_PANELS = 4
 
 
 def panels(study: Study, vocabulary: Vocabulary) -> list[Panel]:
-    """Kept by facet; without kept measures (one seed), up to four numbers that single runs have."""
+    """Kept by facet, of the rows that can be read; without any, up to four numbers that single runs have."""
     layers = _layers(study)
     if len(layers) < 2:
         return []
-    crossings = [crossing for row in layers for crossing in row.crossings]
+    crossings = [each for row in layers for each in row.crossings if not is_unmatched(each.summary.match)]
     kept = in_order({facet for crossing in crossings for facet in facets(crossing.summary.measures)})
     if kept:
         return [
@@ -28,6 +29,11 @@ def panels(study: Study, vocabulary: Vocabulary) -> list[Panel]:
         ]
     drawn = [_panel(study, name, vocabulary, title=None) for name in _fallback(study, vocabulary)]
     return [panel for panel in drawn if any(v is not None for s in panel.series for v in s.values)]
+
+
+def _drawn(crossing: Crossing, name: str, share: bool) -> float | None:
+    """A row's number; what is kept where it is matched well enough to be read."""
+    return None if share and is_unmatched(crossing.summary.match) else row_number(crossing, name)
 
 
 def _layers(study: Study) -> list[Row]:
@@ -68,7 +74,7 @@ def _panel(
         series.append(
             Series(
                 name=column.label,
-                values=[row_number(crossing, name) for crossing in crossings],
+                values=[_drawn(crossing, name, share) for crossing in crossings],
                 spread=[crossing.summary.spread.get(name) for crossing in crossings],
                 dots=[] if share else [run_numbers(crossing, name) for crossing in crossings],
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from invert.report import Match
 from invert_reports.files import Json
 from invert_reports.html.contents import Contents, numbers_of
 from invert_reports.html.numbers import seconds, short
@@ -14,6 +15,14 @@ TEXT = ""
 
 Cells = list[tuple[str, Any]]
 
+MATCHED = {
+    "text": "matched",
+    "unit": "",
+    "hint": "whether the feature error is small enough, against those between unlike pictures, for what "
+    "comes back to be read, and how many decibels below their median it is",
+    "group": "",
+}
+
 
 def runs_table(contents: Contents, vocabulary: Vocabulary) -> Json:
     """All runs' numbers, a row a run; columns in which nothing is known are left out."""
@@ -23,6 +32,7 @@ def runs_table(contents: Contents, vocabulary: Vocabulary) -> Json:
         _head(text) for text in ("Layer or target", "Prior", "Photo", "Seed", "Steps", "Time", "Stopped")
     ]
     heads += [_head("Report")] if merged else []
+    heads.append(MATCHED)
     heads += [vocabulary.head(name) for name in names]
     rows = []
     for n, run in enumerate(contents.runs):
@@ -37,6 +47,7 @@ def runs_table(contents: Contents, vocabulary: Vocabulary) -> Json:
             ("failed" if run.error else run.stopped or "–", TEXT),
         ]
         cells += [(run.source or "–", TEXT)] if merged else []
+        cells.append(_matched(run.match))
         cells += [(vocabulary.text(name, values.get(name)), values.get(name)) for name in names]
         rows.append({"run": n, "cells": cells, "failed": bool(run.error)})
     return _without_bare_columns(heads, rows)
@@ -56,6 +67,7 @@ def layers_table(contents: Contents, vocabulary: Vocabulary) -> Json:
     heads = [
         _head(text) for text in (*(("Network",) if several else ()), "Layer", "Prior", "Photos", "Seeds")
     ]
+    heads.append(MATCHED)
     heads += [vocabulary.head(name) for name in names]
     rows = []
     for depth, (study, row, crossing) in enumerate(found):
@@ -63,6 +75,7 @@ def layers_table(contents: Contents, vocabulary: Vocabulary) -> Json:
         cells: Cells = [(study.subject.model, TEXT)] if several else []
         cells += [(row.name, depth), (crossing.column.label, TEXT)]
         cells += [(short(count), count) for count in (crossing.summary.photos, crossing.summary.seeds)]
+        cells.append(_matched(crossing.summary.match))
         for name in names:
             text = vocabulary.text(name, values.get(name))
             if values.get(name) is not None and spreads.get(name) is not None:
@@ -70,6 +83,13 @@ def layers_table(contents: Contents, vocabulary: Vocabulary) -> Json:
             cells.append((text, values.get(name)))
         rows.append({"cells": cells, "failed": False})
     return _without_bare_columns(heads, rows)
+
+
+def _matched(match: Match | None) -> tuple[str, Any]:
+    """Whether the layer is matched well enough for the numbers beside it to be read."""
+    if match is None:
+        return "–", None
+    return f"{'yes' if match.enough else 'no'}, {match.in_short}", match.snr_db
 
 
 def _without_bare_columns(heads: list[dict[str, str]], rows: list[Json]) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from invert.report import Record, ReportedPhoto
+from invert.report import Numbers, Record, ReportedPhoto
 from invert_reports.files import Json, read_json
 from invert_reports.html.contents import REAL, Contents, by_photo, numbers_of
 from invert_reports.html.numbers import number, probability, seconds, short
@@ -61,7 +61,7 @@ def _crossing(study: Study, row: Row, crossing: Crossing, view: View) -> Json:
             for entry in vocabulary.entries(known)
             if entry.known and not vocabulary.facet(entry.words.name)
         ],
-        "facets": vocabulary.matrix(known, crossing.summary.controls, crossing.summary.spread),
+        "facets": vocabulary.matrix(known, _controls(crossing, view), crossing.summary.spread),
         "tiles": crossing.summary.tiles or None,
         "pooled": view.pooled(crossing),
         "byPhoto": {
@@ -73,6 +73,18 @@ def _crossing(study: Study, row: Row, crossing: Crossing, view: View) -> Json:
             for photo, part in crossing.summary.by_photo.items()
         },
     }
+
+
+def _controls(crossing: Crossing, view: View) -> dict[str, Numbers]:
+    """The controls' numbers by their names, which say where the control itself is not matched."""
+    row = crossing.summary
+    found = {}
+    for name, numbers in row.controls.items():
+        runs = [r for r in view.report.controls if (r.control, r.layer, r.prior, r.source) ==
+                (name, row.layer, row.prior, row.source)]  # fmt: skip
+        unmatched = sum(r.match is not None and not r.match.enough for r in runs)
+        found[f"{name} (not matched)" if 10 * unmatched > len(runs) else name] = numbers
+    return found
 
 
 def _run(run: Record, out: Path, contents: Contents, vocabulary: Vocabulary, view: View) -> Json:

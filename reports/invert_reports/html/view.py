@@ -146,6 +146,9 @@ class View:
         """Whether a row is not matched well enough for what its pictures show to be read."""
         return is_unmatched(crossing.summary.match)
 
+    def any_unmatched(self, study: Study) -> bool:
+        return any(self.unmatched(crossing) for row in study.rows for crossing in row.crossings)
+
     def bars(self, crossing: Crossing) -> list[Bars]:
         return bars(crossing.summary)
 

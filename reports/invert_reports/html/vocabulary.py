@@ -79,7 +79,7 @@ def match_in_words(match: Match) -> str:
     """How small a feature error is for its layer: against how many pairs of unlike pictures, by how much."""
     pairs = max(match.pairs, 1)
     share = 100 * (pairs + 1 - round(match.percentile * (pairs + 1) / 100)) // pairs
-    return f"smaller than {share} % of {pairs} pairs of unlike {match.of}, {_decibels(match)} below them"
+    return f"smaller than {share} % of {pairs} pairs of unlike {match.of}, {match.decibels} below them"
 
 
 def match_in_short(match: Match) -> tuple[str, str, str]:
@@ -87,11 +87,7 @@ def match_in_short(match: Match) -> tuple[str, str, str]:
     hint = f"The feature error is {match_in_words(match)}"
     ends = {True: "; the loss was still falling", False: "; the loss had stopped falling", None: ""}
     short = "" if match.enough else " (too little)"
-    return "match", f"{_decibels(match)}{short}", hint + ends[match.falling]
-
-
-def _decibels(match: Match) -> str:
-    return f"{round(match.snr_db)} dB".replace("-", "−")
+    return "match", f"{match.in_short}{short}", hint + ends[match.falling]
 
 
 class Vocabulary:

@@ -6,17 +6,15 @@ library Lucid (and of Lucent, its PyTorch port).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from invert import Canvas, Prior
-from invert.protocols import Rngs, Shape
-
-COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
-"""A square root of the covariance of ImageNet's colours, as in Lucid: rows red, green, blue."""
+from invert.protocols import Canvas, Prior, Rngs, Shape
+from invert_priors.generator import NATURAL_COLOURS
 
 CONTRAST = 4.0
 """What Lucid divides the picture by, so that its sigmoid does not saturate."""
@@ -31,9 +29,11 @@ class FourierBasis(Prior):
     """
 
     name: ClassVar[str] = "fourier"
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"maximisation": {"steps": 512, "decay": 1.0}}
 
-    steps: int = 512
+    steps: int = 500
     learning_rate: float = 0.05
+    decay: float = 0.1
     deviation: float = 0.01
     """Standard deviation of the coefficients that an image starts from."""
     falloff: float = 1.0
@@ -47,7 +47,7 @@ class FourierBasis(Prior):
         if not 0 <= self.falloff <= 4:
             raise ValueError(f"falloff is {self.falloff}: it must lie between 0 and 4")
 
-    def start(self, shape: Shape, rngs: Rngs) -> Spectrum:
+    def start(self, shape: Shape, rngs: Rngs) -> Canvas:
         return Spectrum(self, shape, rngs)
 
 
@@ -55,38 +55,29 @@ class Spectrum(Canvas):
     """B spectra `(B, C, H, W // 2 + 1, 2)`, real and imaginary parts apart."""
 
     scale: Tensor
-    colours: Tensor | None
+    mixing: Tensor | None
 
-    def __init__(self, settings: FourierBasis, shape: Shape, rngs: Rngs) -> None:
+    def __init__(self, prior: FourierBasis, shape: Shape, rngs: Rngs) -> None:
         super().__init__()
         channels, *self.size = shape
-        frequencies = spectral_radius(*self.size)
-        lowest = 1 / max(self.size)
-        scale = frequencies.clamp_min(lowest).pow(-settings.falloff)[..., None]
-        mixing = colours() if settings.decorrelate and channels == 3 else None
-        self.register_buffer("scale", scale, persistent=False)  # never moves: in no checkpoint
-        self.register_buffer("colours", mixing, persistent=False)
-        drawn = (torch.randn(channels, *frequencies.shape, 2, generator=rng) for rng in rngs)
-        start = torch.stack(list(drawn))
-        self.coefficients = nn.Parameter(start * settings.deviation)
+        frequencies = cycles_a_pixel(*self.size)
+        scale = frequencies.clamp_min(1 / max(self.size)).pow(-prior.falloff)[..., None]
+        mixing = torch.tensor(NATURAL_COLOURS)[..., None, None] if channels == 3 else None
+        self.register_buffer("scale", scale, persistent=False)
+        self.register_buffer("mixing", mixing if prior.decorrelate else None, persistent=False)
+        drawn = [torch.randn(channels, *frequencies.shape, 2, generator=rng) for rng in rngs]
+        self.coefficients = nn.Parameter(torch.stack(drawn) * prior.deviation)
 
     def forward(self, rngs: Rngs | None = None) -> Tensor:
         spectrum = torch.view_as_complex(self.coefficients * self.scale)
         image: Tensor = torch.fft.irfft2(spectrum, s=self.size, norm="ortho") / CONTRAST
-        if self.colours is not None:
-            image = (image[:, None] * self.colours).sum(2)
+        if self.mixing is not None:
+            image = (image[:, None] * self.mixing).sum(2)
         return image.sigmoid()
 
 
-def spectral_radius(height: int, width: int) -> Tensor:
-    """The frequency of each coefficient of `rfft2`, in cycles per pixel: `(H, W // 2 + 1)`."""
+def cycles_a_pixel(height: int, width: int) -> Tensor:
+    """The frequency of each coefficient of `rfft2`: `(H, W // 2 + 1)`."""
     rows: Tensor = torch.fft.fftfreq(height)[:, None]
     columns: Tensor = torch.fft.rfftfreq(width)[None]
     return torch.hypot(rows, columns)
-
-
-def colours() -> Tensor:
-    """`COLOURS`, its longest column of length 1: `(3, 3, 1, 1)`, to multiply `(B, 1, 3, H, W)` with."""
-    matrix = torch.tensor(COLOURS)
-    longest: Tensor = matrix.norm(dim=0).max()
-    return (matrix / longest)[..., None, None]
