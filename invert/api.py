@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -67,6 +68,8 @@ class Result:
         the path. Raises `RequestError` for the ending of another kind of file, `RunError` where it
         cannot be written.
         """
+        if not str(path):
+            raise RequestError("cannot save as '': name a file that ends in .png, or a folder")
         path = Path(path)
         if path.suffix.lower() == ".png":
             return write_whole(path, images.to_png(self.image))
@@ -88,10 +91,10 @@ class Result:
             "prior": self.prior.name,
             "settings": settings,
             "views": self.views.as_json() if self.views else None,
-            "feature_error": self.feature_error,
-            "measures": self.measures,
-            "loss": self.loss.tolist(),
-            "penalty": self.penalty.tolist(),
+            "feature_error": _finite(self.feature_error),
+            "measures": {name: _finite(value) for name, value in self.measures.items()},
+            "loss": list(map(_finite, self.loss.tolist())),
+            "penalty": list(map(_finite, self.penalty.tolist())),
         }
 
     def _in_words(self) -> str:
@@ -167,7 +170,7 @@ def restore(observation: Observation, prior: str | Prior = "dip", **options: Any
 
 def consistent(found: Result, bound: Observation) -> Result:
     """A result whose picture agrees with what is known of it, and is measured so."""
-    image = bound.consistent(found.image)
+    image = bound.finished(found.image)
     return replace(found, image=image, measures=measure_run(Evidence(None, bound, image, bound.original)))
 
 
@@ -234,6 +237,11 @@ def evidence_of(problem: Problem, image: Tensor, judge: Subject | None = None) -
     objective = problem.objective
     subject = cast("Subject | None", problem.network) if objective.layers else None
     return Evidence(subject, objective, image, objective.original, objective.target_index, judge)
+
+
+def _finite(value: float | None) -> float | None:
+    """A number as JSON can hold it: null where it is none, as the last loss of a run that diverged."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _data_url(image: Tensor) -> str:

@@ -37,7 +37,9 @@ def one_line(error: BaseException) -> str:
         text = plain(str(error))
     except Exception:  # the error's own words fail
         text = ""
-    return text if text and isinstance(error, InvertError) else f"{type(error).__name__}: {text}".rstrip(": ")
+    if text and isinstance(error, InvertError):
+        return text
+    return f"{plain(type(error).__name__, 100)}: {text}".rstrip(": ")
 
 
 def plain(text: str, most: int = 1_000) -> str:

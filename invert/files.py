@@ -39,10 +39,10 @@ def write_whole(path: Path, content: bytes) -> Path:
             os.fsync(file.fileno())
         beside.replace(path)
         _flush_names(path.parent)
-    except OSError as error:
-        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # a name with a null byte is none
+        raise WriteError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
     finally:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             beside.unlink(missing_ok=True)
     return path
 
@@ -74,6 +74,19 @@ def read_regular(path: str | Path, most: int) -> bytes:
     """The content of a file of at most `most` bytes. Raises `OSError` as `open_regular` does."""
     with open_regular(path, most) as file:
         return file.read(most)
+
+
+def followed(path: str | Path) -> Path:
+    """Where a path leads, links followed; itself where it leads nowhere (a null byte, links in a circle)."""
+    try:
+        return Path(path).resolve()
+    except (OSError, ValueError, RuntimeError):
+        return Path(path)
+
+
+def lies_in(folder: Path, path: str | Path) -> bool:
+    """Whether a path, links followed, ends in `folder`."""
+    return followed(path).is_relative_to(followed(folder))
 
 
 def leftover_of(name: str) -> str | None:

@@ -35,6 +35,9 @@ OWN_LIMIT = 2**24
 HUNGRY = ("WEBP", "AVIF", "JPEG2000")
 """Formats whose decoders hold a picture several times over: half as many pixels are read."""
 
+MOST_A_PIXEL = 8
+"""Bytes: four channels of 16 bits, not compressed."""
+
 BYTE_LIMIT = 2**29
 """Files of more bytes than this are no photos of `PIXEL_LIMIT` pixels: 16 bits of RGB take 400 MB."""
 
@@ -107,10 +110,15 @@ def upright(picture: Image.Image) -> Image.Image:
 
 
 def own_bytes(path: str | Path) -> bytes:
-    """The file of a picture that this tool wrote, whole. Raises `RequestError` as `opened` does."""
+    """The file of a picture that this tool wrote, whole. Raises `RequestError` as `opened` does.
+
+    So it does for a file of more bytes than its pixels can take: a page holds what it is given.
+    """
     with opened(path, OWN, OWN_LIMIT) as picture:
+        width, height = picture.size
+        content = read_regular(path, MOST_A_PIXEL * width * height + 2**20)
         picture.verify()
-    return read_regular(path, BYTE_LIMIT)
+    return content
 
 
 def to_rgb(picture: Image.Image, colours: Conversion | None = None) -> Image.Image:

@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
 from invert.errors import RequestError, one_line, unknown
-from invert.foreign import foreign
+from invert.foreign import foreign, is_end
 
 Group = Literal["invert.priors", "invert.operators", "invert.stops", "invert.objectives", "invert.measures"]
 
@@ -70,9 +70,9 @@ def get(group: Group, name: str) -> Any:
     try:
         with foreign():
             plugin = claims[0].load()
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # sys.exit, too: it would end the run as if it were done
+        if is_end(error):
+            raise
         raise RequestError(
             f"the {kind} {name!r} from {_origin(claims[0])} cannot be loaded: {one_line(error)}"
         ) from error

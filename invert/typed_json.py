@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import stat
 import types
 import typing
 from collections.abc import Mapping
@@ -18,9 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from invert.errors import RequestError
-
-MOST_BYTES = 500_000_000
-"""More than any report holds; a larger file is not even read."""
+from invert.files import MOST_JSON, read_regular
 
 MOST_NESTED = 20
 """How deep values of any kind may nest: every reader and writer after this one may recurse."""
@@ -54,15 +51,9 @@ def load(file: Path) -> Any:
 
     Numbers that are not finite become null, half surrogates become question marks.
     """
-    status = file.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError("it is no regular file")
-    if status.st_size > MOST_BYTES:
-        raise ValueError(f"it holds {status.st_size:,} bytes, more than the {MOST_BYTES:,} that are read")
+    text = read_regular(file, MOST_JSON).decode("utf-8")
     try:
-        return json.loads(
-            file.read_text(encoding="utf-8"), parse_constant=lambda _: None, parse_float=_finite
-        )
+        return json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

@@ -264,3 +264,20 @@ def test_lists(own_network: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert invert("models", "alexnet") == 0
     assert {"alexnet", "alexnet-mini"} <= set(capsys.readouterr().out.split())
     assert invert("doctor") == 0
+
+
+@pytest.mark.parametrize("name", ["x" * 100_000, "x" * 300, "a\0b", "a/" * 3000])
+@pytest.mark.parametrize(
+    "words",
+    [
+        *[("report",), ("compare", "B"), ("--resume",)],
+        *[("alexnet-mini", option) for option in ("--resume", "--image", "--weights", "--labels")],
+        *[("alexnet-mini", "--layer", "fc6", "--out"), ("alexnet-mini", "--class", "1", "--photos")],
+    ],
+)
+def test_a_name_that_no_file_can_have_is_one_line(
+    name: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, name]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("invert: error: ") and told.count("\n") == 1 and "--debug" not in told

@@ -15,11 +15,12 @@ from safetensors.torch import save_file
 from invert.cli import main
 from invert.cli.comment import markdown
 from invert.errors import RequestError
-from invert.report import TopClass
+from invert.report import TopClass, read_report
 from invert.subjects import load
 from invert.sweeps.codes import code_change, sketch
 from invert.sweeps.compare import compare
 from invert.sweeps.intervals import noise_of_seeds
+from invert.sweeps.sides import Side, paired_photos
 from invert.sweeps.verdict import told, verdict
 
 
@@ -97,8 +98,42 @@ def test_one_file_that_two_networks_see_differently_is_one_photo(tmp_path: Path)
     a, b = side(tmp_path / "a"), side(tmp_path / "b")
     b.report.images[0].sha256 = "f" * 64
     for s in (a, b):
-        (s.folder / "request.json").write_text(json.dumps({"sha256 of the photos": ["0" * 64, "1" * 64]}))
+        digests = {"a/photo-0.jpg": "0" * 64, "photo-1.jpg": "1" * 64}
+        (s.folder / "request.json").write_text(json.dumps({"sha256 of the photos": digests}))
     assert "see photo-0.jpg cut or sized differently" in lines(compare(a, b))
+
+
+def test_two_networks_of_other_sizes_see_the_same_photos(own_network: str, tmp_path: Path) -> None:
+    """As they are told by the folders that are really written."""
+    words = ["--layer", "conv", "--prior", "none", "--steps", "1", "--device", "cpu", "--quiet"]
+    for size in ("32", "40"):
+        assert main([own_network, *words, "--size", size, "--out", str(tmp_path / size)]) == 0
+    a, b = (Side(tmp_path / size, read_report(tmp_path / size)) for size in ("32", "40"))
+    ((one, other),) = paired_photos(a, b)
+    assert one.sha256 != other.sha256
+
+
+@pytest.mark.parametrize("name", ["a\0b.png", "../" * 3000, "x" * 5000])
+def test_a_picture_of_no_path_is_no_picture(name: str, tmp_path: Path) -> None:
+    a, b = side(tmp_path / "a"), side(tmp_path / "b", first_seed=9)
+    b.report.runs[0].files.image = name
+    assert compare(a, b).rows[0].changes["kept.luminance"].noise is None
+
+
+def test_numbers_beyond_sense_are_not_compared(tmp_path: Path) -> None:
+    """Their squares are no numbers any more: nothing can be said of them, and nothing is."""
+    a, b = side(tmp_path / "a"), side(tmp_path / "b", first_seed=9)
+    for row in b.report.layers:
+        row.measures["kept.luminance"] = -1e308
+    for n, each in enumerate(b.report.runs):
+        each.measures["class_divergence"] = 1e200 * n
+    for s, number in ((a, 1.0), (b, 1e200)):
+        for row in s.report.layers:
+            row.codes = {seen.id: [number] * 32 for seen in s.report.images}
+    comparison = compare(a, b)
+    (row,) = comparison.rows
+    assert row.changes["kept.luminance"].change is None and row.code_change is None
+    json.dumps(comparison.as_json() | verdict(comparison).as_json(), allow_nan=False)
 
 
 @pytest.mark.parametrize(
@@ -220,6 +255,17 @@ def test_the_comment_shows_names_as_they_are(tmp_path: Path) -> None:
     assert r"&#64;everyone \<img\> \[x\](http://y)" in text
     assert r"`a\|b`" in text
     assert "invert compare a b" in text and a.report.command in text
+
+
+def test_the_comment_is_plain_text(tmp_path: Path) -> None:
+    """It goes to a terminal first: no escape, and no line of a megabyte."""
+    name = f"\x1b[2J\u202e{'x' * 1_000_000}"
+    a, b = side(tmp_path / "a", layer=name), side(tmp_path / "b", layer=name, gain=0.1, first_seed=9)
+    a.report.command = b.report.command = f"invert '\x1b]0;owned\x07' {'y' * 1_000_000}"
+    comparison = compare(a, b)
+    lines = markdown(comparison, verdict(comparison), [], "invert compare a b").splitlines()
+    assert all(line.isprintable() and len(line) < 20_000 for line in lines)
+    assert any(r"\x1b[2J\u202ex" in line for line in lines)
 
 
 def test_two_checkpoints_from_the_command_line(

@@ -180,6 +180,28 @@ def test_strips_are_what_torch_resizes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+def test_an_own_picture_holds_pixels_and_little_else(tmp_path: Path) -> None:
+    """A page takes originals as they are: a megabyte behind 64 pixels would be in it."""
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "x.png")
+    assert pictures.own_bytes(tmp_path / "x.png") == (tmp_path / "x.png").read_bytes()
+    with (tmp_path / "x.png").open("ab") as file:
+        file.write(b"x" * 2**20 + b"y" * 8 * 64)
+    with pytest.raises(RequestError, match=r"bytes, over 1,049,088"):
+        pictures.own_bytes(tmp_path / "x.png")
+
+
+def test_an_agreement_map_of_large_pictures_is_small(tmp_path: Path) -> None:
+    """As many as there are seeds lie in memory at once."""
+    for name, shade in (("a", 0), ("b", 60)):
+        Image.new("RGB", (4000, 10), (shade,) * 3).save(tmp_path / f"{name}.png")
+    large = agreement_map([str(tmp_path / "a.png"), str(tmp_path / "b.png")])
+    for name in ("a", "b"):
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            picture.crop((0, 0, 20, 10)).save(tmp_path / f"{name}.png")
+    small = agreement_map([str(tmp_path / "a.png"), str(tmp_path / "b.png")])
+    assert large.size == (1000, 3) and large.getpixel((9, 2)) == small.getpixel((9, 2))
+
+
 def test_only_regular_files_are_photos(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "zero.png").symlink_to("/dev/zero")

@@ -6,6 +6,7 @@ import gc
 import json
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -127,11 +128,24 @@ def test_a_result_is_one_line_and_saves_what_it_knows(subject: invert.Subject, t
     assert "steps" not in told["settings"] and told["settings"]["learning_rate"] == result.prior.learning_rate
     result.save(folder)  # again: what is there is replaced
 
-    with pytest.raises(invert.RequestError, match=r"ends in \.png, or a folder"):
-        result.save(tmp_path / "x.jpg")
+    for name in (tmp_path / "x.jpg", ""):
+        with pytest.raises(invert.RequestError, match=r"ends in \.png, or a folder"):
+            result.save(name)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(invert.InvertError, match="cannot write"):
         result.save(tmp_path / "file" / "all")
+
+
+def test_a_result_that_diverged_is_saved(subject: invert.Subject, tmp_path: Path) -> None:
+    """JSON has no NaN: its last losses are null, and what was kept is there."""
+    result = run(subject, steps=40)
+    loss = result.loss.clone()
+    loss[-1] = float("nan")
+    measures = {**result.measures, "psnr": float("inf")}
+    diverged = replace(result, loss=loss, measures=measures, stopped="not finite")
+    told = json.loads((diverged.save(tmp_path / "all") / "result.json").read_text())
+    assert told["loss"][-1] is told["measures"]["psnr"] is None and told["loss"][0] == float(loss[0])
+    assert told["stopped"] == "not finite"
 
 
 def test_a_notebook_shows_an_error_as_one_line(subject: invert.Subject) -> None:

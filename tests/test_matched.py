@@ -221,6 +221,30 @@ def test_it_is_computed_once_and_read_back(
         assert nulls(subject, tmp_path / "out", photo).of("relu") is None
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"pictures": float("inf")},
+        {"errors": [10**400]},
+        {"errors": [0.1, "nan"]},
+        {"of": "\x1b[2J pictures that I like"},
+    ],
+)
+def test_what_this_does_not_write_is_computed_anew(
+    wrong: dict[str, Any], own_network: str, tmp_path: Path
+) -> None:
+    subject = load(own_network, "random")
+    photo = choose_photos(Request(model=own_network, layer=("conv",)), subject.image)
+    first = nulls(subject, tmp_path / "out", photo)
+    made = first.of("relu")
+    first.folder.close()
+    file = tmp_path / "out" / "nulls.json"
+    known = json.loads(file.read_text())
+    next(iter(known.values())).update(wrong)
+    file.write_text(json.dumps(known))
+    assert nulls(subject, tmp_path / "out", photo).of("relu") == made
+
+
 # --- on a real network -----------------------------------------------------------------------------
 
 LAYERS = ("features.3", "features.7", "features.12")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from torch import Tensor
 from invert import images, photos
 from invert.cli import main
 from invert.errors import RequestError
+from invert.report import LeftOut, Report
+from invert_reports.html.provenance import MOST_SKIPPED, sections
 
 
 def read(path: Path) -> Tensor:
@@ -80,6 +83,16 @@ def test_the_command_says_what_it_skips(
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert len(report["images"]) == 2
     assert [sorted(each) for each in report["skipped"]] == [["name", "reason"]] * 3
+    page = unescape((tmp_path / "out" / "report.html").read_text())
+    shown = page[page.index("<summary>Photos skipped</summary>") :].partition("</dl>")[0]
+    assert shown.count("<dt>") == 3 and "\x1b" not in page
+    assert f"<dt>{folder / 'pipe.png'}</dt><dd>not a regular file</dd>" in shown
+
+
+def test_a_page_names_so_many_of_the_photos_skipped() -> None:
+    left_out = [LeftOut(name=f"{n}.png", reason="damaged") for n in range(MOST_SKIPPED + 7)]
+    (facts,) = (facts for title, facts in sections(Report(skipped=left_out)) if title == "Photos skipped")
+    assert facts[-1] == ("7 more", "report.json names them") and len(facts) == MOST_SKIPPED + 1
 
 
 def test_photos_of_a_class_say_what_they_leave_out(
@@ -100,5 +113,6 @@ def test_photos_of_a_class_say_what_they_leave_out(
     ]
     assert main([own_network, *words, "--photos", str(folder), "--out", str(tmp_path / "out")]) == 0
     assert "pipe.png" in capsys.readouterr().err
+    assert (tmp_path / "out" / "report.html").read_text().count("<dd>not a regular file</dd>") == 1
     (run,) = json.loads((tmp_path / "out" / "report.json").read_text())["runs"]
     assert (run["photos"]["count"], run["photos"]["skipped"], len(run["photos"]["left_out"])) == (2, 2, 3)

@@ -279,15 +279,21 @@ class Failing(Measure):
     description = Description("fails", "", (0, 1), "higher", "a test")
 
     def __call__(self, evidence):
-        raise KeyError("no such thing")
+        raise {error}
 """
 
 
-def test_a_measure_that_fails_costs_its_own_number(site: Path) -> None:
-    (site / "failing.py").write_text(FAILING)
+@pytest.mark.parametrize(
+    "error", ["KeyError('gone')", "SystemExit(0)", "type('Panic', (BaseException,), {})()"]
+)
+def test_a_measure_that_fails_costs_its_own_number(
+    error: str, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "failing", raising=False)
+    (site / "failing.py").write_text(FAILING.replace("{error}", error))
     announce(site, "failing", "invert.measures", "failing", "failing:Failing")
     objective = invert.FeatureMatch("conv", tiny_subject().image(default_photo()))
-    with pytest.warns(UserWarning, match="the measure Failing failed: KeyError: 'no such thing'"):
+    with pytest.warns(UserWarning, match="the measure Failing failed: (KeyError|SystemExit|Panic)"):
         result = invert.run(tiny_subject(), objective, "none", steps=1)
     assert result.measures["failing"] is None
     assert result.measures["psnr"] is not None

@@ -102,7 +102,7 @@ def test_what_nests_too_deeply_is_refused() -> None:
 
 def test_only_regular_files_are_read(tmp_path: Path) -> None:
     (tmp_path / "report.json").symlink_to("/dev/zero")
-    with pytest.raises(RequestError, match="no regular file"):
+    with pytest.raises(RequestError, match="not a regular file"):
         read_report(tmp_path)
 
 

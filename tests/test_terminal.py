@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import shlex
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -101,3 +104,15 @@ def test_the_command_of_a_run_makes_it_again(
         assert main([*shlex.split(command)[1:], "--out", str(n), "--quiet"]) == 0
         image = report["runs"][0]["files"]["image"]
         assert (tmp_path / str(n) / image).read_bytes() == (tmp_path / "a" / image).read_bytes()
+
+
+@pytest.mark.parametrize("words", [("--help",), ("report", "OUT")])
+def test_a_terminal_of_few_letters_is_told_all(words: tuple[str, ...], tmp_path: Path) -> None:
+    """Of ASCII, or of a Windows code page: what it cannot show is written as in Python."""
+    out = tmp_path / "\u03c0"
+    out.mkdir()
+    (out / "report.json").write_text(json.dumps({"schema": 1, "runs": []}))
+    command = [sys.executable, "-m", "invert", *(str(out) if word == "OUT" else word for word in words)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "") and "\\" in done.stdout

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from invert.cli.terminal import PATH
+from invert.errors import plain
 from invert.sweeps.compare import Change, ComparedRow, Comparison
 from invert.sweeps.threshold import Judgement
 from invert.sweeps.verdict import Verdict, told
@@ -49,17 +51,19 @@ def _row(row: ComparedRow, change: Change) -> str:
 
 def _plain(text: str) -> str:
     """Text that Markdown shows as it is, in one line: names come from files, and mention nobody."""
-    escaped = re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", " ".join(text.split()))
+    escaped = re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", plain(text))
     return escaped.replace("@", "&#64;")
 
 
 def _code(text: str) -> str:
+    text = plain(text)
     ticks = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
     space = " " if "`" in text else ""
-    return f"{ticks}{space}{' '.join(text.split())}{space}{ticks}".replace("|", "\\|")
+    return f"{ticks}{space}{text}{space}{ticks}".replace("|", "\\|")
 
 
 def _block(lines: list[str]) -> list[str]:
+    lines = [plain(line, PATH) for line in lines]
     longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
-    return [f"{fence}sh", *(" ".join(line.splitlines()) for line in lines), fence]
+    return [f"{fence}sh", *lines, fence]

@@ -12,7 +12,7 @@ from invert.cli.arguments import USAGE, Parser, add_options, parser
 from invert.cli.terminal import tell
 from invert.errors import RequestError
 from invert.files import slug
-from invert.sweeps.growth import grown, held_by
+from invert.sweeps.growth import check_programs, grown, held_by
 from invert.sweeps.options import Form, option, read
 from invert.sweeps.request import Request
 from invert.sweeps.restoration import Restoration
@@ -96,6 +96,7 @@ def parsed(words: Sequence[str]) -> tuple[Request, Output]:
     if isinstance(held, Restoration):
         raise RequestError(f"{folder} holds restored pictures: invert restore --resume {folder} goes on")
     if held is not None and folder is not None:
+        check_programs(held, said, folder)
         return grown(held, said, folder), output
     if "model" not in said:
         lacking = f": {folder} holds no request.json to go on with" if output.resume else ""

@@ -15,7 +15,7 @@ def choose_device(name: str = "auto") -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (index and not index.isdecimal()):
+    if kind not in ("cpu", "cuda", "mps") or (index and not (index.isdecimal() and len(index) < 5)):
         raise RequestError(f"unknown device {name!r}: choose from auto, cpu, cuda, cuda:N, mps")
     here = {
         "cpu": index in ("", "0"),

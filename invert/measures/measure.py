@@ -14,6 +14,7 @@ import torch
 
 from invert import registry
 from invert.errors import InvertWarning, one_line
+from invert.foreign import is_end
 from invert.measures.evidence import Evidence, RowEvidence
 from invert.protocols import Description
 
@@ -83,9 +84,9 @@ def _warned(measure: type) -> Iterator[None]:
     """Within, a measure that fails costs its own numbers, not the run that it was to measure."""
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:
+    except BaseException as error:  # a plug-in's may exit, too
+        if is_end(error) or isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+            raise
         warnings.warn(
             f"the measure {measure.__name__} failed: {one_line(error)}", InvertWarning, stacklevel=3
         )

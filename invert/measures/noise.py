@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from invert import registry
+from invert.foreign import is_end
 from invert.measures.decomposition import Decomposition, Energy, energies, shares
 from invert.measures.evidence import RowEvidence
 from invert.measures.measure import Numbers, RowMeasure
@@ -112,7 +113,11 @@ def _grid(measure: RowMeasure, rows: list[list[RowEvidence]]) -> dict[str, Tenso
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             numbers: list[list[Numbers]] = [[measure(row)[0] for row in line] for line in rows]
-    except Exception:  # a plug-in's may need more than pictures: its numbers are without an interval
+    except (
+        BaseException
+    ) as error:  # a plug-in's may need more than pictures: its numbers are without an interval
+        if is_end(error):
+            raise
         return {}
     found = {}
     for name in numbers[0][0]:

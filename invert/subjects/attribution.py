@@ -25,7 +25,8 @@ def attribution_map(subject: Subject, layer: str, image: Tensor, class_index: in
     module = subject.model.get_submodule(place.tap.module)
     method = LayerGradCam(lambda x: subject.model(x), module)
     inputs = subject.preprocess(image).detach().requires_grad_()
-    cam = method.attribute(inputs, target=class_index, relu_attributions=True)
+    with subject.blamed():
+        cam = method.attribute(inputs, target=class_index, relu_attributions=True)
     if not isinstance(cam, Tensor) or cam.dim() != 4 or not bool(cam.any()):
         return None
     size = (image.shape[-2], image.shape[-1])

@@ -9,6 +9,9 @@ from pathlib import Path
 from invert.errors import RequestError, unknown
 from invert.files import read_regular
 
+MOST_DIGITS = 20
+"""Of the number of a class: Python makes none of thousands."""
+
 MOST_BYTES = 2**24
 """Of a file of class names: ImageNet's 21,841 with all their synonyms take 1 MB."""
 
@@ -33,9 +36,10 @@ def index(text: str | int, names: Sequence[str] | None, count: int, model: str) 
     """The index of the class that `text` means among `count`; see `Subject.class_index`."""
     text = str(text).strip()
     if re.fullmatch(r"-?\d+", text):
-        if not 0 <= int(text) < count:
+        number = int(text) if len(text) < MOST_DIGITS else -1
+        if not 0 <= number < count:
             raise RequestError(f"class {text} is not there: {model} has 0 to {count - 1}")
-        return int(text)
+        return number
     if names is None:
         raise RequestError(
             f"class {text!r}: {model} has no class names; say 0 to {count - 1}, or give labels"

@@ -56,7 +56,7 @@ def main_layers(model: nn.Module, layers: Sequence[Layer]) -> tuple[str, ...]:
 
 
 def _literature_layers(layers: Sequence[Layer]) -> tuple[str, ...]:
-    pattern = re.compile(r"(relu|pool|fc)(\d+)(_\d+)?")
+    pattern = re.compile(r"(relu|pool|fc)(\d{1,9})(_\d+)?")
     found = [m for layer in layers for name in (layer.name, *layer.aliases) if (m := pattern.fullmatch(name))]
     first_fc = min((int(m[2]) for m in found if m[1] == "fc"), default=0)
     if first_fc < 2:

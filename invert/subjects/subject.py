@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from invert.errors import InvertError, RequestError, unknown
-from invert.foreign import foreign, staying
+from invert.errors import RequestError, RunError, unknown
+from invert.foreign import blamed_on, foreign, staying
 from invert.images import Photo, to_tensor
 from invert.pictures import OWN_LIMIT
 from invert.subjects import classes as class_names
@@ -89,8 +89,9 @@ class Subject:
 
     def to(self, device: torch.device | str) -> Subject:
         """Move the network to `device`, and return the subject."""
-        self.model.to(device)
-        self.device = _device(self.model) or torch.device(device)
+        with blamed_on(f"{self.name} cannot be moved to {device}"):
+            self.model.to(device)
+            self.device = _device(self.model) or torch.device(device)
         return self
 
     def prepared(self, layers: Sequence[str], dtype: torch.dtype | None = None) -> Subject:
@@ -119,7 +120,8 @@ class Subject:
         twin = copy(self)
         twin.__dict__.pop("sha256", None)
         try:
-            twin.model = deepcopy(self.model, memo=weights)
+            with blamed_on(self.name):
+                twin.model = deepcopy(self.model, memo=weights)
         except Exception:
             return self
         return twin
@@ -159,9 +161,13 @@ class Subject:
         """
         taps = {name: self.layer(name).tap for name in layers}
         inputs = self.preprocess(images).contiguous(memory_format=self.memory_format)
-        with staying():
+        with self.blamed(), staying():
             values = tapped(self.model, inputs, set(taps.values())) if taps else {}
         return {name: values[tap] for name, tap in taps.items()}
+
+    def blamed(self) -> blamed_on:
+        """Within, what the network's own code raises becomes one `RunError`, memory that is short apart."""
+        return blamed_on(f"{self.name} failed as it was run", but=(torch.OutOfMemoryError,))
 
     def logits(self, images: Tensor) -> Tensor:
         """The network's output for `images`: `(B, classes)` in a classifier."""
@@ -208,23 +214,18 @@ class Subject:
         aliases = {path: alias for path, alias in names.items() if alias not in taken}
         size = " × ".join(map(str, self.input_shape))
         devices = [self.device] if self.device.type == "cuda" else []
-        try:
-            with (
-                foreign(),
-                torch.random.fork_rng(devices=devices),
-                torch.inference_mode(False),
-                torch.enable_grad(),
-            ):
-                grey = torch.full((2, *self.input_shape), 0.5, device=self.device, requires_grad=True)
-                layers, memory_format = _trace_in_its_format(self.model, self.preprocess(grey), aliases)
-                noise = torch.rand(grey.shape, generator=torch.Generator().manual_seed(0)).to(self.device)
-                inputs = self.preprocess(noise).contiguous(memory_format=memory_format)
-                repeatable = is_repeatable(self.model, inputs, layers)
-        except InvertError:
-            raise
-        except (Exception, SystemExit) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise RequestError(f"{self.name} does not take images of {size}: {reason}") from error
+        with (
+            blamed_on(f"{self.name} does not take images of {size}", RequestError),
+            foreign(),
+            torch.random.fork_rng(devices=devices),
+            torch.inference_mode(False),
+            torch.enable_grad(),
+        ):
+            grey = torch.full((2, *self.input_shape), 0.5, device=self.device, requires_grad=True)
+            layers, memory_format = _trace_in_its_format(self.model, self.preprocess(grey), aliases)
+            noise = torch.rand(grey.shape, generator=torch.Generator().manual_seed(0)).to(self.device)
+            inputs = self.preprocess(noise).contiguous(memory_format=memory_format)
+            repeatable = is_repeatable(self.model, inputs, layers)
         if not repeatable:
             raise RequestError(
                 f"{self.name} says something else of the same picture at every pass: its forward draws "
@@ -331,8 +332,9 @@ def _sha256(value: Sequence[Any]) -> str:
 def _extra(module: nn.Module) -> str:
     """What a module says of itself (kernel size, stride, …), without addresses, which differ every time."""
     try:
-        return re.sub(r" at 0x[0-9a-fA-F]+", "", str(module.extra_repr()))
-    except Exception:  # a network's own code
+        with blamed_on(type(module).__name__):
+            return re.sub(r" at 0x[0-9a-fA-F]+", "", str(module.extra_repr()))
+    except RunError:
         return ""
 
 
@@ -361,7 +363,8 @@ def _bare_names(layer: Layer) -> set[str]:
 
 def _state(model: nn.Module) -> dict[str, Tensor]:
     """All parameters and buffers by name, also those that a state dict leaves out."""
-    return dict(model.named_parameters()) | dict(model.named_buffers())
+    with blamed_on(type(model).__name__):
+        return dict(model.named_parameters()) | dict(model.named_buffers())
 
 
 def _device(model: nn.Module) -> torch.device | None:

@@ -17,6 +17,7 @@ from invert.objectives import Channel, ClassLogOdds, FeatureMatch, Neuron
 from invert.protocols import Objective, Prior, Section, Stop
 from invert.settings import make_objective, make_prior, make_stop, takes_photo
 from invert.subjects import Subject
+from invert.subjects.classes import MOST_DIGITS
 from invert.sweeps.observing import task_of, wanted
 from invert.sweeps.options import AUTO, errors_of_layers
 from invert.sweeps.request import Request
@@ -217,7 +218,8 @@ def parse_unit(text: str) -> Channel | Neuron:
     layer, colon, unit = text.rpartition(":")
     channel, at, position = unit.partition("@")
     places = position.split(",") if position else []
-    if not (layer and colon and channel.isdecimal() and all(p.strip().isdecimal() for p in places)):
+    numbers = [channel, *(place.strip() for place in places)]
+    if not (layer and colon and all(n.isdecimal() and len(n) < MOST_DIGITS for n in numbers)):
         raise RequestError(f"cannot read --unit {text!r}: it has the form LAYER:CHANNEL or LAYER:CHANNEL@Y,X")
     if not at:
         return Channel(layer, int(channel))

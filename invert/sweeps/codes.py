@@ -60,10 +60,12 @@ def code_change(pairs: list[tuple[list[float], list[float]]]) -> float | None:
     for a, b in pairs:
         before, after = torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)
         energy = float(before.square().sum())
-        if len(a) != NUMBERS or len(b) != NUMBERS or energy == 0:
+        if len(a) != NUMBERS or len(b) != NUMBERS or not 0 < energy < math.inf:
             return None
         changes.append(float((after - before).square().sum()) / energy)
     if not changes:
         return None
     mean = sum(changes) / len(changes)
+    if not math.isfinite(mean):
+        return None
     return mean if mean > ROUNDING else 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,7 @@ from invert.errors import RequestError
 from invert.measures.noise import Parts
 from invert.report import LayerRow, ReportedMeasure
 from invert.sweeps.codes import code_change
-from invert.sweeps.intervals import Noise, noise_of_photos, noise_of_seeds, stand_out
+from invert.sweeps.intervals import LARGEST, Noise, noise_of_photos, noise_of_seeds, stand_out
 from invert.sweeps.sides import PhotoPair, Side, paired_photos
 from invert.typed_json import to_json
 
@@ -199,7 +198,7 @@ def _row(a: Side, row_a: LayerRow, b: Side, row_b: LayerRow, photos: list[PhotoP
 
 def _change(name: str, a: LayerRow, b: LayerRow, about: ReportedMeasure) -> Change:
     values = [row.measures.get(name) for row in (a, b)]
-    known = [value if value is not None and math.isfinite(value) else None for value in values]
+    known = [value if value is not None and abs(value) < LARGEST else None for value in values]
     return Change(name, known[0], known[1], better=about.better, is_share="share" in about.unit)
 
 

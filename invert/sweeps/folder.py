@@ -19,7 +19,17 @@ from torch import Tensor
 
 from invert import images
 from invert.errors import RequestError
-from invert.files import WriteError, json_bytes, leftover_of, open_regular, read_json, write_whole
+from invert.files import (
+    WriteError,
+    json_bytes,
+    leftover_of,
+    lies_in,
+    open_regular,
+    read_json,
+    read_regular,
+    write_whole,
+)
+from invert.pictures import BYTE_LIMIT
 from invert.report import REPORT, Record, Report
 from invert.sweeps.cells import Cell
 from invert.sweeps.trust import is_record_of, is_trace
@@ -56,8 +66,9 @@ class Folder:
             raise RequestError(
                 f"{out} is being written by another run: wait for it, or choose another --out"
             ) from None
-        except OSError as error:
-            raise RequestError(f"cannot write to --out {out}: {error.strerror or error}") from error
+        except (OSError, ValueError) as error:  # a name with a null byte is none
+            reason = getattr(error, "strerror", None) or error
+            raise RequestError(f"cannot write to --out {out}: {reason}") from error
 
     def close(self) -> None:
         self._lock.release()
@@ -99,10 +110,12 @@ class Folder:
         files = record.files
         if files.image is None or files.trace is None:
             return files.image is files.trace
-        image = self.out / files.image
+        try:
+            image = read_regular(self.out / files.image, BYTE_LIMIT)
+        except OSError:
+            return False
         return (
-            image.is_file()
-            and sha256(image.read_bytes()).hexdigest() == record.sha256
+            sha256(image).hexdigest() == record.sha256
             and is_trace(read_json(self.out / files.trace), record.steps)
             and all(shot.file and (self.out / shot.file).is_file() for shot in files.snapshots)
         )
@@ -143,8 +156,11 @@ class Folder:
         path = self.out / _checkpoint(run_id)
         try:
             with open_regular(path, MOST_CHECKPOINT), safetensors.safe_open(path, framework="pt") as file:
+                said = file.metadata() or {}
+                if {**said, "sha256": ""} != {**_checkpoint_of(of, {}), "sha256": ""}:
+                    return None  # before a value of it is read
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                return state if file.metadata() == _checkpoint_of(of, state) else None
+                return state if said == _checkpoint_of(of, state) else None
         except (safetensors.SafetensorError, OSError):
             return None
 
@@ -167,7 +183,7 @@ class Folder:
     def write(self, path: str, content: bytes) -> str:
         """Write a file under OUT, following no link that leads out of it; gives back `path`."""
         target = self.out / path
-        if not target.parent.resolve().is_relative_to(self.out.resolve()):
+        if not lies_in(self.out, target.parent):
             raise WriteError(f"{target.parent} leads out of {self.out}, where nothing may be written")
         write_whole(target, content)
         return path

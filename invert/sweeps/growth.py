@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from invert.errors import RequestError
+from invert.files import followed, lies_in
+from invert.foreign import model_file
 from invert.sweeps.options import Said, asked
 from invert.sweeps.request import Request
 from invert.sweeps.restoration import AnyRequest, Restoration, kind_of
@@ -41,6 +44,22 @@ def held_by(folder: Path) -> AnyRequest | None:
         return kind.from_json({name: entry for name, entry in value.items() if name in names})
     except RequestError as error:
         raise RequestError(f"{file}: {error}") from error
+
+
+def check_programs(held: Request, said: Said, folder: Path) -> None:
+    """Raises `RequestError` where a folder's request names a program that came with the folder.
+
+    A model file is run, and whoever goes on with a folder has not said which: one that lies inside was
+    put there by whoever made the folder. One that was `said` as well may be run.
+    """
+    for option, model in (("model", held.model), ("judge", held.judge)):
+        named = model_file(model or "")
+        if named and option not in said and lies_in(folder, named[0]):
+            again = f"invert {shlex.quote(str(model))}" if option == "model" else f"--judge {model}"
+            raise RequestError(
+                f"the request in {folder} names a model file inside it, which would be run: if you trust "
+                f"{named[0]}, say so yourself ({again} --resume …)"
+            )
 
 
 def grown(held: T, said: Said, folder: Path) -> T:
@@ -181,5 +200,5 @@ def _more_photos(held: Any, new: tuple[str, ...]) -> tuple[str, ...]:
     from invert.sweeps.cells import takes_photos
 
     old = held.image or ((str(default_photo()),) if takes_photos(held) else ())
-    there = {Path(path).resolve() for path in old}
-    return (*old, *(path for path in dict.fromkeys(new) if Path(path).resolve() not in there))
+    there = set(map(followed, old))
+    return (*old, *(path for path in dict.fromkeys(new) if followed(path) not in there))

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 CONFIDENCE = 0.95
+LARGEST = 1e60
+"""Of a number beyond this, which no measure gives, no float holds the square of a variance."""
 MOST_FREEDOM = 200
 """Degrees of freedom beyond which t is normal to three digits."""
 

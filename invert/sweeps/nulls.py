@@ -149,9 +149,10 @@ def _read(entry: Any) -> Null | None:
     """A null distribution from `nulls.json`, or None where it is not what this writes there."""
     try:
         null = Null(tuple(map(float, entry["errors"])), str(entry["of"]), int(entry["pictures"]))
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, OverflowError):
         return None
-    sound = list(null.errors) == sorted(null.errors) and all(0 <= e < math.inf for e in null.errors)
+    ascending = list(null.errors) == sorted(null.errors)
+    sound = ascending and all(0 <= e < math.inf for e in null.errors) and null.of in ("photos", "crops")
     return null if sound else None
 
 

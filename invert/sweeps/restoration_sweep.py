@@ -126,7 +126,7 @@ class RestorationSweep(AnySweep):
                 if self.interrupted:
                     return
                 key = f"{name} {method} {made_from}"
-                floor = _known(folder, known.get(key))
+                floor = _known(folder, known.get(key), _file(name, method))
                 if floor is None:
                     floor = _made(folder, self.given(number), name, method)
                     known[key] = to_json(floor)
@@ -138,17 +138,21 @@ class RestorationSweep(AnySweep):
         return RestorationSummary(self.request, self.names, self.given, self.floors, self.cells, folder)
 
 
+def _file(name: str, method: str) -> str:
+    return f"images/floors/{slug(f'{name}-{method}')}.png"
+
+
 def _gigabytes(size: float) -> str:
     return f"{size / 1e9:.1f} GB"
 
 
-def _known(folder: Folder, found: Any) -> Floor | None:
-    """A floor that was made before and is whole."""
+def _known(folder: Folder, found: Any, file: str) -> Floor | None:
+    """A floor that was made before and is whole, its picture in `file`."""
     try:
         floor = read_as(Floor, folder.out / "floors.json", found) if isinstance(found, dict) else None
     except RequestError:
         return None
-    if floor is None or floor.file is None or not (folder.out / floor.file).is_file():
+    if floor is None or floor.file != file or not (folder.out / file).is_file():
         return None
     return floor
 
@@ -162,7 +166,7 @@ def _made(folder: Folder, known: Given, name: str, method: str) -> Floor:
     except Exception as error:  # memory may be short, and scikit-image refuses some pictures
         return Floor(method=method, about=about, error=one_line(error))
     seconds = round(time.perf_counter() - began, 3)
-    file = folder.write(f"images/floors/{slug(f'{name}-{method}')}.png", known.to_png(image))
+    file = folder.write(_file(name, method), known.to_png(image))
     return Floor(method=method, about=about, seconds=seconds, measures=measured(known, image), file=file)
 
 

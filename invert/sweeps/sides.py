@@ -13,10 +13,12 @@ from torchvision.transforms.functional import to_tensor
 
 from invert import pictures
 from invert.errors import RequestError
-from invert.files import read_json
+from invert.files import lies_in, read_json
 from invert.measures import RowEvidence
 from invert.measures.noise import Parts, parts_of_mean, parts_of_row
 from invert.report import LayerRow, Record, Report, ReportedPhoto
+from invert.sweeps.growth import PHOTOS
+from invert.sweeps.intervals import LARGEST
 
 PhotoPair = tuple[ReportedPhoto, ReportedPhoto]
 
@@ -36,10 +38,10 @@ class Side:
     def file_digests(self) -> dict[str, str]:
         """The SHA-256 of each photo's file by the photo's id, as far as request.json tells."""
         request = read_json(self.folder / "request.json") or {}
-        digests = request.get("sha256 of the photos")
-        if not isinstance(digests, list) or len(digests) != len(self.report.images):
+        digests = request.get(PHOTOS)
+        if not isinstance(digests, dict) or len(digests) != len(self.report.images):
             return {}
-        return {photo.id: str(d) for photo, d in zip(self.report.images, digests, strict=True)}
+        return {photo.id: str(d) for photo, d in zip(self.report.images, digests.values(), strict=True)}
 
     def good_runs(self, row: LayerRow) -> list[Record]:
         runs = [self.runs[i] for i in row.runs if i in self.runs]
@@ -74,8 +76,8 @@ class Side:
 
     def _picture(self, name: str | None) -> Tensor:
         """A picture `(C, H, W)` that the report names. Raises `RequestError`."""
-        file = (self.folder / (name or "")).resolve()
-        if not file.is_relative_to(self.folder.resolve()):
+        file = self.folder / (name or "")
+        if not lies_in(self.folder, file):
             raise RequestError(f"{name} leads out of {self.folder}")
         shape = list(self.report.network.input.shape)
         pixels: Tensor = to_tensor(pictures.read_own(file))[: shape[0]]
@@ -89,7 +91,7 @@ def _parts_of_runs(grid: list[list[Record]]) -> dict[str, Parts]:
     found = {}
     for name in grid[0][0].measures:
         values = [run.measures.get(name) for line in grid for run in line]
-        known = [value for value in values if value is not None]
+        known = [value for value in values if value is not None and abs(value) < LARGEST]
         if len(known) == len(values):
             found[name] = parts_of_mean(torch.tensor(known, dtype=torch.float64).reshape(len(grid), -1))
     return found

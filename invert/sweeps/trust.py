@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import Any
 
 from invert.files import json_bytes
@@ -66,7 +67,7 @@ def _seen_as_its_kind_is(cell: Cell, found: Record) -> bool:
 
 
 def _number_or_null(value: Any) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+    return value is None or (type(value) in (int, float) and abs(value) <= sys.float_info.max)
 
 
 def _same(found: Any, wanted: Any) -> bool:

@@ -23,6 +23,7 @@ from invert.engine.optimisation import Optimisation, Step, Stopped
 from invert.engine.problem import Problem
 from invert.errors import RequestError, one_line
 from invert.files import json_bytes, slug
+from invert.foreign import is_end
 from invert.protocols import Stop
 from invert.report import AttributionFiles, Posed, Record, RecordFiles, Snapshot
 from invert.settings import as_json, objective_as_json
@@ -155,9 +156,9 @@ class Worker:
                 if isinstance(event, CellFinished):
                     left.remove(event.cell)
                 yield event
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
         except BaseException as error:  # a network may exit, and libraries panic with what is no Exception
+            if is_end(error):
+                raise
             too_large = isinstance(error, torch.OutOfMemoryError) and len(task.cells) > 1
             error_line = one_line(error)
         self._optimisation = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from invert.files import followed, lies_in
 from invert.typed_json import load
 
 Json = dict[str, Any]
@@ -14,13 +15,8 @@ PAGE = "report.html"
 
 def inside(directory: Path, name: str | None) -> Path | None:
     """The file a report names, or None where it is missing or lies outside the report's folder."""
-    if not name:
-        return None
-    try:
-        file = (directory / name).resolve()
-        return file if file.is_relative_to(directory.resolve()) and file.is_file() else None
-    except (OSError, ValueError, RuntimeError):  # no path, or links that go round in a circle
-        return None
+    file = followed(directory / (name or ""))
+    return file if lies_in(directory, file) and file.is_file() else None
 
 
 def read_json(directory: Path, name: str | None) -> Any:

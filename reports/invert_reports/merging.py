@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from invert.errors import RequestError
-from invert.files import write_json, write_whole
+from invert.files import lies_in, read_regular, write_json, write_whole
+from invert.pictures import BYTE_LIMIT
 from invert.report import (
     REPORT,
     LayerRow,
@@ -121,6 +122,7 @@ def _frame(reports: Sequence[Report], parts: Sequence[_Part]) -> Report:
         reports[0],
         status=worst,
         sources=[part.source for part in parts],
+        skipped=list({(one.name, one.reason): one for r in reports for one in r.skipped}.values()),
         images=[],
         measures={},
         runs=[],
@@ -160,6 +162,7 @@ def _merge_part(part: _Part, merged: Report, copies: _Copies, of_photos: Mapping
             source=part.name,
             runs=[new for old in dict.fromkeys(row.runs) for new in ids.get(old, [])],
             by_photo={of_photos.get(photo, photo): numbers for photo, numbers in row.by_photo.items()},
+            codes={of_photos.get(photo, photo): numbers for photo, numbers in row.codes.items()},
         )
         for row in filter(part.holds, part.report.layers)
     ]
@@ -218,7 +221,7 @@ class _Copies:
         return found
 
     def of(self, part: _Part, name: str | None, target: str) -> str | None:
-        """Copy one file that a report names; None where it is missing or lies outside the report."""
+        """Copy one file that a report names; None where it is missing, too large, or outside the report."""
         file = inside(part.folder, name)
         if file is None:
             return None
@@ -227,9 +230,13 @@ class _Copies:
         while self._files.setdefault(path.as_posix().casefold(), file) != file:
             count += 1
             path = wanted.with_name(f"{wanted.stem}-{count}{wanted.suffix}")
-        if not (self.out / path).resolve().is_relative_to(self.out.resolve()):
+        if not lies_in(self.out, self.out / path):
             return None
-        return write_whole(self.out / path, file.read_bytes()).relative_to(self.out).as_posix()
+        try:
+            content = read_regular(file, BYTE_LIMIT)
+        except OSError:
+            return None
+        return write_whole(self.out / path, content).relative_to(self.out).as_posix()
 
 
 def _clear(out: Path) -> None:
@@ -242,6 +249,9 @@ def _clear(out: Path) -> None:
         raise RequestError(
             f"cannot merge into {out}: it holds something else; --out names a new or empty folder"
         )
+    for name in ("runs", "images", "photos"):
+        if not lies_in(out, out / name):
+            raise RequestError(f"cannot merge into {out}: {name} in it leads out of it; give another --out")
     earlier = read_report(out)
     for run in [*earlier.runs, *earlier.controls]:
         if re.fullmatch(r"\w[\w.@,+-]*", run.id):

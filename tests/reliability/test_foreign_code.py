@@ -82,6 +82,84 @@ def test_files_in_two_folders_each_import_their_own_neighbour(tmp_path: Path) ->
     assert shapes == [(2, 6, 6), (5, 6, 6), (2, 6, 6)]
 
 
+RAISING = """
+from torch import nn
+
+SIZE, CLASSES = 16, ("a", "b")
+
+class Panic(BaseException):
+    pass
+
+class Interrupt(KeyboardInterrupt):
+    pass
+
+class Wordless(Exception):
+    def __str__(self):
+        raise ValueError
+
+ERROR, PLACE = {error}, {place!r}
+
+def come_by(place):
+    if place == PLACE or (type(place) is type(PLACE) is int and place > PLACE):
+        raise ERROR
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.passes = 0
+        self.conv, self.fc = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+    def forward(self, x):
+        self.passes += 1
+        come_by(self.passes)
+        return self.fc(self.conv(x).mean((2, 3)))
+
+    def train(self, mode=True):
+        come_by("mode")
+        return super().train(mode)
+
+    def to(self, *where):
+        come_by("moved")
+        return super().to(*where)
+
+def net():
+    come_by("factory")
+    return Net()
+
+come_by("import")
+"""
+
+
+PLACES = ("import", "factory", "mode", "moved", 1, 4, 14)
+ODD_ERRORS = (
+    "SystemExit(0)",
+    "Interrupt()",
+    "StopIteration()",
+    "Wordless()",
+    "type('\\x1b' * 9999, (Exception,), {})()",
+)
+
+
+@pytest.mark.filterwarnings("default::invert.errors.InvertWarning")
+@pytest.mark.parametrize(
+    ("error", "place"),
+    [("Panic('lost')", place) for place in PLACES]
+    + [(error, place) for error in ODD_ERRORS for place in ("import", 1, 4)],
+)
+def test_whatever_a_network_raises_is_one_line(
+    error: str, place: str | int, invert: Invert, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also what is no `Exception`: as the file is read, as the network is made, at any pass through it."""
+    (tmp_path / "net.py").write_text(RAISING.replace("{error}", error).replace("{place!r}", repr(place)))
+    words = ("--layer", "conv", "--prior", "none", "--steps", 2, "--out", tmp_path / "out")
+    assert invert(*words, model=f"{tmp_path / 'net.py'}:net") in (1, 2)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 or place == 14  # in a cell: what failed is told of the cell and of its row
+    for line in lines:
+        assert "net.py" in line or line.startswith("invert: conv-none-grace_hopper-s0 failed: ")
+        assert "--debug" not in line and line.isprintable() and len(line) < 1_200
+
+
 DROPPING = """
 import torch
 from torch import nn

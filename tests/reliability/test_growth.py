@@ -198,3 +198,47 @@ def test_nothing_to_go_on_with_is_one_line(tmp_path: Path, capsys: pytest.Captur
 def test_what_the_folder_asks_for_is_shown(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--resume", str(study)]) == 0
     assert f"invert: going on with {report(study)['command']}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("role", ["model", "judge"])
+def test_a_program_that_came_with_the_folder_is_not_run_unasked(
+    role: str,
+    small: Request,
+    study: Path,
+    own_network: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whoever goes on with a folder of somebody else's has not said which program is to be run."""
+    out = shutil.copytree(study, tmp_path / "out")
+    source = Path(own_network.removesuffix(":net")).read_text()
+    (out / "net.py").write_text(f"open({str(tmp_path / 'was run')!r}, 'w').close()\n{source}")
+    (tmp_path / "link").symlink_to(out)
+    held = json.loads((out / "request.json").read_text())
+    held[role] = f"{tmp_path / 'link' / 'net.py'}:net"
+    (out / "request.json").write_text(json.dumps(held))
+    assert resume(out) == resume(tmp_path / "link", "--seeds", "3") == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2 and "names a model file inside it, which would be run" in told[0]
+    assert not (tmp_path / "was run").exists()
+    named = [held["model"]] if role == "model" else ["--judge", held["judge"]]
+    assert resume(out, *named) == 2  # another network than before, by its digest; but it was named
+    assert (tmp_path / "was run").exists()
+
+
+@pytest.mark.parametrize(
+    "held", [{"model": "a\0.py:net"}, {"model": "a\0"}, {"image": ["a\0.png"]}, {"judge": "\ud800.py:net"}]
+)
+def test_a_request_that_names_no_path_is_one_line(
+    held: dict[str, object],
+    study: Path,
+    photos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = shutil.copytree(study, tmp_path / "out")
+    made_by = json.loads((out / "request.json").read_text())
+    (out / "request.json").write_text(json.dumps(made_by | held))
+    assert resume(out) == resume(out, "--image", photos / "sea.png") == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 2 and "--debug" not in told

@@ -14,6 +14,8 @@ from reliability_helpers import report
 from rich.console import Console
 
 from invert.cli import progress
+from invert.engine.devices import choose_device
+from invert.errors import RequestError
 from invert.sweeps import worker
 from invert.sweeps.request import Request
 from invert.sweeps.sweep import Sweep
@@ -217,6 +219,9 @@ def test_a_resumed_folder_with_a_link_is_refused(
         ("--steps", 10**12),
         ("--steps", "9" * 5000),
         ("--seeds", 10**9),
+        ("--class", "9" * 5000),
+        ("--unit", f"conv:{'9' * 5000}"),
+        ("--unit", f"conv:0@{'9' * 5000},0"),
         ("--seed", 2**64),
         ("--size", 10**6),
         ("--views", 10**6),
@@ -233,6 +238,11 @@ def test_numbers_beyond_sense_are_refused_before_any_work(
     error = capsys.readouterr().err
     assert error.startswith("invert: error: ") and error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_device_of_thousands_of_digits_is_none() -> None:
+    with pytest.raises(RequestError, match="unknown device"):
+        choose_device(f"cuda:{'9' * 5000}")
 
 
 def test_json_on_standard_output_is_readable_in_any_encoding(

@@ -206,6 +206,15 @@ def trace_of_words(cell: Path) -> None:
     (cell / "trace.json").write_text(json.dumps(trace))
 
 
+def trace_of_digits(cell: Path) -> None:
+    trace = read(cell / "trace.json") | {"loss": [10**400] * 6}
+    (cell / "trace.json").write_text(json.dumps(trace))
+
+
+def picture_of_a_gibibyte(cell: Path) -> None:
+    os.truncate(cell / "image.png", 2**30)
+
+
 def snapshot_gone(cell: Path) -> None:
     next((cell / "snapshots").iterdir()).unlink()
 
@@ -217,7 +226,10 @@ def record_is_a_pipe(cell: Path) -> None:
 
 @pytest.mark.parametrize(
     "harm",
-    [another_picture, picture_gone, trace_gone, trace_cut, trace_of_words, snapshot_gone, record_is_a_pipe],
+    [
+        *(another_picture, picture_gone, picture_of_a_gibibyte, snapshot_gone, record_is_a_pipe),
+        *(trace_gone, trace_cut, trace_of_words, trace_of_digits),
+    ],
 )
 def test_a_cell_whose_files_are_not_its_own_is_done_again(
     harm: Callable[[Path], None], request_of_one: Request, finished: Path, tmp_path: Path

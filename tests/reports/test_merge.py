@@ -10,6 +10,7 @@ import pytest
 
 import invert_reports
 from invert.errors import RequestError
+from invert.pictures import BYTE_LIMIT
 from invert.report import read_report
 from invert.typed_json import to_json
 from invert_reports.study import studies
@@ -247,3 +248,44 @@ def test_what_is_no_report_is_refused_in_a_line(tmp_path, content):
     with pytest.raises(RequestError) as raised:
         invert_reports.write_page(tmp_path)
     assert "\n" not in str(raised.value)
+
+
+def test_photos_that_were_skipped_are_named_once(make, tmp_path):
+    folders = [make(name).feature(("conv1",)).write() for name in ("a", "b")]
+    for folder, own in zip(folders, ("a.txt", "b.txt"), strict=True):
+        report = read(folder)
+        report["skipped"] = [{"name": name, "reason": "none"} for name in (own, "both.txt")]
+        (folder / "report.json").write_text(json.dumps(report))
+    invert_reports.merge(folders, tmp_path / "merged")
+    assert [one["name"] for one in read(tmp_path / "merged")["skipped"]] == ["a.txt", "both.txt", "b.txt"]
+
+
+def test_a_file_of_too_many_bytes_is_not_copied(make, tmp_path):
+    a, b = (make(name).feature(("conv1",), priors=("tv",)).write() for name in ("a", "b"))
+    with (a / read(a)["runs"][0]["files"]["image"]).open("r+b") as file:
+        file.truncate(BYTE_LIMIT + 1)
+    invert_reports.merge([a, b], tmp_path / "merged")
+    assert [bool(run["files"]["image"]) for run in read(tmp_path / "merged")["runs"]][:2] == [False, True]
+
+
+def test_an_earlier_merge_whose_runs_lie_elsewhere_is_left_alone(make, tmp_path):
+    """A link in a folder of unknown origin leads nowhere, also not to what would be removed."""
+    a, b = (make(name).feature(("conv1",)).write() for name in ("a", "b"))
+    invert_reports.merge([a, b], tmp_path / "merged")
+    (tmp_path / "merged" / "runs").rename(tmp_path / "elsewhere")
+    (tmp_path / "merged" / "runs").symlink_to(tmp_path / "elsewhere")
+    before = set((tmp_path / "elsewhere").rglob("*"))
+    with pytest.raises(RequestError, match="runs in it leads out of it"):
+        invert_reports.merge([a, b], tmp_path / "merged")
+    assert set((tmp_path / "elsewhere").rglob("*")) == before
+
+
+def test_the_codes_of_photos_go_by_their_new_names(make, tmp_path):
+    factories = [make(name).feature(("conv1",), priors=("tv",)) for name in ("a", "b")]
+    for n, factory in enumerate(factories):
+        factory.layers[0]["codes"] = {photo["id"]: [n] * 32 for photo in factory.images}
+    invert_reports.merge([factory.write() for factory in factories], tmp_path / "merged")
+    merged = read(tmp_path / "merged")
+    assert [row["codes"] for row in merged["layers"]] == [
+        {photo["id"]: [n] * 32 for photo in merged["images"]} for n in range(2)
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -157,3 +159,10 @@ def test_a_network_that_blocks_gradients_says_so() -> None:
 def test_a_size_that_the_network_does_not_take() -> None:
     with pytest.raises(RequestError, match="alexnet does not take images of 3 × 16 × 16: "):
         load("alexnet", weights="random", size=16)
+
+
+def test_a_layer_may_be_called_by_a_number_of_thousands_of_digits() -> None:
+    name = f"fc{'9' * 5000}"
+    parts = {"conv": nn.Conv2d(3, 4, 8), "flat": nn.Flatten(), name: nn.Linear(4, 4), "last": nn.Linear(4, 2)}
+    subject = wrap(nn.Sequential(OrderedDict(parts)), size=8, mean=0.5, std=0.5)
+    assert name in subject.main_layers

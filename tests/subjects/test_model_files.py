@@ -100,3 +100,10 @@ def test_a_file_that_does_not_work_is_one_line(tmp_path: Path, text: str, factor
     with pytest.raises(RequestError) as caught:
         load(path + factory)
     assert message.replace("FILE", path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_model_file_has_its_size(tmp_path: Path) -> None:
+    with (tmp_path / "net.py").open("wb") as file:
+        file.truncate(2**24 + 1)
+    with pytest.raises(RequestError, match=r"net\.py': 16,777,217 bytes, over 16,777,216"):
+        load(f"{tmp_path / 'net.py'}:net")

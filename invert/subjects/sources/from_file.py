@@ -13,7 +13,6 @@ The factory takes no arguments and returns a module.
 from __future__ import annotations
 
 import importlib.util
-import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Set
@@ -25,24 +24,23 @@ from typing import Any
 
 from torch import nn
 
-from invert.errors import InvertError, RequestError, unknown
-from invert.foreign import foreign
+from invert.errors import RequestError, unknown
+from invert.files import followed, read_regular
+from invert.foreign import blamed_on, foreign
 from invert.subjects.sources.network import Given, Network, seeded
 from invert.subjects.sources.preprocessing import Preprocessing, channels, input_shape, numbers
 from invert.subjects.tensors import unusable
+
+MOST_BYTES = 2**24
+"""No program is larger."""
 
 _before: dict[str, frozenset[str]] = {}
 """The folders of model files, and the modules that were there before the first of each was run."""
 
 
-def parse(model: str) -> tuple[str, str] | None:
-    """The file and the factory that MODEL names, or None where it is of another form."""
-    match = re.fullmatch(r"(.+\.py)(?::(.*))?", model, re.DOTALL)
-    return match and (match[1], match[2] or "")
-
-
 def find(path: str, factory: str, given: Given) -> Network:
     """The network that the factory makes, with what the file says of it where the user says nothing."""
+    program = _digest(path)
     with seeded(given.seed):
         build, constants = load(path, factory)
         module = build()
@@ -61,9 +59,17 @@ def find(path: str, factory: str, given: Given) -> Network:
         preprocessing=Preprocessing(
             input_shape(size, channels(module, mean, std)), numbers(mean), numbers(std)
         ),
-        program=sha256(Path(path).read_bytes()).hexdigest(),
+        program=program,
         own_classes=True,
     )
+
+
+def _digest(path: str) -> str:
+    """The SHA-256 of a model file. Raises `RequestError` where it is no regular file."""
+    try:
+        return sha256(read_regular(path, MOST_BYTES)).hexdigest()
+    except OSError as error:
+        raise RequestError(f"model file {path!r}: {error.strerror or error}") from None
 
 
 def _reset(module: nn.Module) -> nn.Module:
@@ -80,9 +86,6 @@ def load(path: str, factory: str) -> tuple[Callable[[], nn.Module], dict[str, An
     Raises `RequestError`, with the file and the line, for whatever the user's code raises.
     """
     file = Path(path)
-    if not file.is_file():
-        reason = "not a regular file" if file.exists() else "there is no such file"
-        raise RequestError(f"model file {path!r}: {reason}")
     _forget_others(str(file.resolve().parent))
     with _blamed_on(file):
         module = _run(file)
@@ -128,13 +131,8 @@ def _blamed_on(file: Path) -> Iterator[None]:
     folder = str(file.resolve().parent)
     sys.path.insert(0, folder)
     try:
-        with foreign():
+        with blamed_on(lambda error: f"{file}:{_line(error, file)}", RequestError), foreign():
             yield
-    except (InvertError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # sys.exit, too, and exceptions that are no `Exception`
-        text = (str(error).strip() or "no message").splitlines()[0]
-        raise RequestError(f"{file}:{_line(error, file)}: {type(error).__name__}: {text}") from error
     finally:
         if folder in sys.path:
             sys.path.remove(folder)
@@ -170,5 +168,5 @@ def _line(error: BaseException, file: Path) -> int:
     if isinstance(error, SyntaxError) and error.lineno:
         return error.lineno
     frames = traceback.extract_tb(error.__traceback__)
-    lines = [f.lineno for f in frames if Path(f.filename).resolve() == file.resolve() and f.lineno]
+    lines = [f.lineno for f in frames if followed(f.filename) == followed(file) and f.lineno]
     return lines[-1] if lines else 1

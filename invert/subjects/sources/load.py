@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from invert.errors import RequestError
+from invert.foreign import blamed_on
 from invert.subjects import classes
 from invert.subjects.sources import table
 from invert.subjects.sources import weights as weights_files
@@ -40,16 +41,23 @@ def load(
     Raises `RequestError` for what is not there or does not fit, `RunError` where the published
     weights cannot be downloaded.
     """
-    network = table.find(model, Given(size, mean, std, seed))
-    module, source = _weighted(network, model, weights, seed)
+    with blamed_on(model, RequestError):
+        return _load(model, weights, Given(size, mean, std, seed), labels)
+
+
+def _load(
+    model: str, weights: str | Path | None, given: Given, labels: str | Path | Sequence[str] | None
+) -> Subject:
+    network = table.find(model, given)
+    module, source = _weighted(network, model, weights, given.seed)
     preprocessing = network.preprocessing
     subject = Subject(
         module,
         name=model,
         weights=source,
         input_shape=preprocessing.input_shape,
-        mean=preprocessing.mean if mean is None else numbers(mean),
-        std=preprocessing.std if std is None else numbers(std),
+        mean=preprocessing.mean if given.mean is None else numbers(given.mean),
+        std=preprocessing.std if given.std is None else numbers(given.std),
         crop=preprocessing.crop,
         interpolation=preprocessing.interpolation,
     )

@@ -6,6 +6,7 @@ import importlib
 from typing import Protocol, cast
 
 from invert.errors import RequestError, unknown
+from invert.foreign import model_file
 from invert.subjects.sources import from_file
 from invert.subjects.sources.network import Given, Network
 
@@ -35,7 +36,7 @@ def find(model: str, given: Given) -> Network:
     prefix, colon, name = model.partition(":")
     if colon and prefix in SOURCES:
         return _source(prefix).find(name, given)
-    if own := from_file.parse(model):
+    if own := model_file(model):
         return from_file.find(*own, given)
     for bare in BARE:
         if model in _source(bare).names():

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,9 @@ def _inlined(names: Sequence[str]) -> tuple[str, str]:
     return style, "\n".join((HERE / "script" / f"{name}.js").read_text(encoding="utf-8") for name in names)
 
 
+@cache
 def environment() -> Environment:
+    """Made once: a page is drawn after every cell, and its template compiled for the first."""
     environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,

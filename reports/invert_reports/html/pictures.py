@@ -23,6 +23,9 @@ AGREE, DIFFER = np.array([247, 245, 239]), np.array([92, 20, 84])
 LARGEST_SPREAD = 0.25
 """The standard deviation over seeds, of values in [0, 1], that the agreement map shows darkest."""
 
+LARGEST_MAP = 1024
+"""Pixels: the longer side of an agreement map at most."""
+
 STRONGER = 4
 """By which factor a residual is shown."""
 
@@ -221,10 +224,15 @@ def _residual(
 
 
 def agreement_map(files: Sequence[str]) -> Image.Image:
-    """Standard deviation over pictures, place by place: light where they agree, dark where they differ."""
+    """Standard deviation over pictures, place by place: light where they agree, dark where they differ.
+
+    Of large pictures at every n-th place alone, so that they all fit into memory.
+    """
     stack = []
     for file in files:
-        stack.append(np.asarray(to_rgb(read_own(file)), dtype=np.float32) / 255)
+        picture = to_rgb(read_own(file))
+        every = -(-max(picture.size) // LARGEST_MAP)
+        stack.append(np.asarray(picture)[::every, ::every].astype(np.float32) / 255)
     spread = np.sqrt(np.stack(stack).var(axis=0, ddof=1).mean(axis=-1, keepdims=True))
     share = np.clip(spread / LARGEST_SPREAD, 0, 1)
     return Image.fromarray(np.uint8(AGREE + share * (DIFFER - AGREE)))

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
+from invert.errors import plain
 from invert.report import CommonError, Origin, Report, ReportedSubject, Source
 from invert_reports.study import Study
 
 Facts = list[tuple[str, str]]
+
+MOST_SKIPPED = 40
+"""How many of the photos that were skipped a page names."""
 
 
 def lede(report: Report, studies: Sequence[Study]) -> str:
@@ -96,8 +101,20 @@ def sections(report: Report) -> list[tuple[str, Facts]]:
         common = [(layer, _common(one)) for layer, one in source.common.items()]
         found.append((f"Common feature error (--until auto){name}", common))
     photos = [(photo.name, photo.sha256 or "–") for photo in report.images]
-    found.insert(1, ("Photos, by the digest of their pixels", photos))
+    found[1:1] = [("Photos, by the digest of their pixels", photos), ("Photos skipped", _skipped(report))]
     return [(title, facts) for title, facts in found if facts]
+
+
+def _skipped(report: Report) -> Facts:
+    """What of the folders of photos was not looked at, and why."""
+    beside = [run.photos.left_out for run in report.runs if run.photos is not None]
+    every = dict.fromkeys((one.name, one.reason) for one in chain(report.skipped, *beside))
+    facts = [
+        (plain(name, 300), plain(reason.replace(f"image {name!r}: ", ""), 300))
+        for name, reason in islice(every, MOST_SKIPPED)
+    ]
+    more = len(every) - len(facts)
+    return [*facts, (f"{more} more", "report.json names them")] if more else facts
 
 
 def _common(one: CommonError) -> str:
