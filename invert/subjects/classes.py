@@ -46,9 +46,10 @@ def index(text: str | int, names: Sequence[str] | None, count: int, model: str) 
         )
     folded = text.casefold()
 
-    def by_words(name: str) -> bool:  # a name of a megabyte is no pattern to compile unless it could be there
-        pattern = rf"(?<!\w){re.escape(text)}(?!\w)"
-        return 0 < len(text) <= len(name) and re.search(pattern, name, re.IGNORECASE) is not None
+    def by_words(name: str) -> bool:
+        if not 0 < len(text) <= len(name):  # to compile a megabyte takes seconds
+            return False
+        return re.search(rf"(?<!\w){re.escape(text)}(?!\w)", name, re.IGNORECASE) is not None
 
     for means in (
         lambda name: name == text,
