@@ -170,7 +170,7 @@ def restore(observation: Observation, prior: str | Prior = "dip", **options: Any
 
 def consistent(found: Result, bound: Observation) -> Result:
     """A result whose picture agrees with what is known of it, and is measured so."""
-    image = bound.consistent(found.image)
+    image = bound.finished(found.image)
     return replace(found, image=image, measures=measure_run(Evidence(None, bound, image, bound.original)))
 
 

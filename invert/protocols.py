@@ -48,7 +48,12 @@ class Plugin(ABC):
         return made
 
     def suited(self, preset: str | None) -> Self:
-        """With that preset's values, where there is such a preset, for the settings that nobody named."""
+        """With that preset's values for the settings that nobody named; without them where it is not there.
+
+        `restoration-denoise` stands for `restoration`, where there is no preset of the longer name.
+        """
+        if preset is not None and preset not in self.presets:
+            preset = preset.split("-")[0]
         if preset is None or preset not in self.presets:
             return self
         settings = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -125,13 +130,15 @@ class Prior(Plugin):
 class Now:
     """Where B problems are after a step; all tensors stay where they are.
 
-    `step` `(1,)` counts from 1. `image` `(B, C, H, W)` are the pictures of that step; `loss`,
+    `step` `(1,)` counts from 1. `image` `(B, C, H, W)` are the pictures of that step, and `kept` those
+    that a run which ended here would come to (an average, where the prior keeps one). `loss`,
     `penalty`, `error` (what `until` is about: see `Objective.error`) and `mean`, the running mean of
     loss + penalty, are `(B,)`.
     """
 
     step: Tensor
     image: Tensor
+    kept: Tensor
     loss: Tensor
     penalty: Tensor
     error: Tensor
@@ -178,8 +185,17 @@ class Observer(nn.Module, ABC):
         """What is measured of a picture `(1, C, H, W)`: A(picture), and noise where there is some."""
         return cast(Tensor, self(picture))
 
+    def fitted(self, image: Tensor, observed: Tensor) -> Tensor:
+        """What is compared with `observed` `(1, …)`: A(image), and what was observed where A(image) agrees
+        with it without being the same (it would round to it, say)."""
+        return cast(Tensor, self(image))
+
+    def joined(self, image: Tensor, observed: Tensor) -> Tensor:
+        """`image`, as a prior drew it, with another estimate taken in, where the operator has one."""
+        return image
+
     def consistent(self, image: Tensor, observed: Tensor) -> Tensor:
-        """`image` made to agree with what is known: `(B, C, H, W)`."""
+        """`image` made to agree with what is known: `(B, C, H, W)`. Again, it changes nothing."""
         return image
 
     def measured(self, given: Tensor) -> Tensor:
@@ -198,6 +214,9 @@ class Observer(nn.Module, ABC):
 @dataclass(frozen=True, kw_only=True)
 class Operator(Plugin):
     """A, where it is not a layer: what is known of a picture. Knows no prior."""
+
+    preset: ClassVar[str] = "restoration"
+    """That of a prior which suits it."""
 
     def shape_of(self, observed: Shape) -> Shape:
         """Of the picture, where what shows what was observed of it is a picture of shape `observed`."""

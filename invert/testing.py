@@ -118,7 +118,7 @@ def check_stop(stop: Stop) -> None:
                 level = levels[step, problems]
                 zero = torch.zeros_like(level)
                 image = images[step, problems]
-                now = Now(torch.tensor([step + 1]), image, level, zero, level, level)
+                now = Now(torch.tensor([step + 1]), image, image, level, zero, level, level)
                 decided.append(criterion(now))
             return decided
 

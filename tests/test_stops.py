@@ -194,4 +194,27 @@ def test_settings_out_of_range(name: str, settings: dict[str, float], told: str)
 def play(criterion: Criterion, frames: Tensor, first: int = 1) -> None:
     zero = torch.zeros(frames.shape[1])
     for step, image in enumerate(frames, start=first):
-        criterion(Now(torch.tensor([step]), image, zero, zero, zero, zero))
+        criterion(Now(torch.tensor([step]), image, image, zero, zero, zero, zero))
+
+
+def test_the_discrepancy_is_that_of_the_picture_that_is_kept() -> None:
+    """Frames swing about a picture that lies as far from what was observed as the truth does."""
+    truth = images.to_float(default_photo())[:, :, :32, :32]
+    known = invert.Observation(invert.operator("identity", sigma=0.1), truth).bind(None)
+    assert known.target is not None
+    observed = known.target
+    near = observed + (truth - observed) * 0.9
+    swing = 0.1 * (1 - 2 * (torch.arange(60) % 2))[:, None, None, None, None]
+    stop = invert.stop("discrepancy").bind(known)
+    averaged = end(film(near + swing * torch.ones_like(near), stop, keep="smoothed"))
+    assert averaged.reasons == ("discrepancy",) and averaged.steps[0] < 30
+    assert end(film(near + swing * torch.ones_like(near), stop, keep="last")).reasons == ("steps",)
+    slow = torch.cat([truth.expand(30, -1, -1, -1), near.expand(30, -1, -1, -1)])[:, None]
+    assert end(film(slow, stop, keep="last")).steps == (31,), "the picture of the step is near at once"
+    assert end(film(slow, stop, keep="smoothed")).steps[0] >= 31
+
+
+def test_a_longer_preset_stands_for_the_shorter() -> None:
+    tv = invert.prior("tv")
+    assert tv.suited("restoration-denoise") == tv.suited("restoration") != tv
+    assert tv.suited("nothing-of-the-kind") == tv

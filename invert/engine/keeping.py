@@ -20,6 +20,9 @@ DECAY = 0.99
 class Keeper(nn.Module, ABC):
     """`picture` `(B, C, H, W)`, and the `step` `(B,)` it is of, 0 as long as there is none."""
 
+    averages = False
+    """Whether noise in the steps is averaged out, so that none of them need be drawn again without it."""
+
     picture: Tensor
     step: Tensor
 
@@ -30,8 +33,11 @@ class Keeper(nn.Module, ABC):
         self.register_buffer("step", torch.zeros(len(image), dtype=torch.long, device=image.device))
 
     @abstractmethod
-    def forward(self, now: Now, valid: Tensor, final: Tensor) -> None:
-        """Take a step in, for problems that are `valid` `(B,)`; `final` where one ends with its picture."""
+    def forward(self, now: Now, valid: Tensor) -> None:
+        """Take a step in, for problems that are `valid` `(B,)`."""
+
+    def end(self, now: Now, final: Tensor) -> None:
+        """The problems that are `final` `(B,)` end with the picture of this step."""
 
     def _keep(self, where: Tensor, image: Tensor, now: Now) -> None:
         put(self.picture, where[:, None, None, None], image)
@@ -47,16 +53,21 @@ class Best(Keeper):
         super().__init__(image, steps)
         self.register_buffer("mean", torch.full((len(image),), math.inf, device=image.device))
 
-    def forward(self, now: Now, valid: Tensor, final: Tensor) -> None:
-        better = valid & ((now.mean < self.mean) | final)
-        self._keep(better, now.image, now)
-        put(self.mean, better, now.mean)
+    def forward(self, now: Now, valid: Tensor) -> None:
+        self._take(valid & (now.mean < self.mean), now)
+
+    def end(self, now: Now, final: Tensor) -> None:
+        self._take(final, now)
+
+    def _take(self, where: Tensor, now: Now) -> None:
+        self._keep(where, now.image, now)
+        put(self.mean, where, now.mean)
 
 
 class Last(Keeper):
     """The last step whose loss was finite."""
 
-    def forward(self, now: Now, valid: Tensor, final: Tensor) -> None:
+    def forward(self, now: Now, valid: Tensor) -> None:
         self._keep(valid, now.image, now)
 
 
@@ -69,7 +80,7 @@ class Mean(Keeper):
         super().__init__(image, steps)
         self.register_buffer("count", torch.zeros(len(image), device=image.device))
 
-    def forward(self, now: Now, valid: Tensor, final: Tensor) -> None:
+    def forward(self, now: Now, valid: Tensor) -> None:
         self.count += valid & (now.step > self.steps // 2)
         share = 1 / self.count.clamp(min=1)[:, None, None, None]
         self._keep(valid, self.picture + share * (now.image - self.picture), now)
@@ -78,13 +89,15 @@ class Mean(Keeper):
 class Smoothed(Keeper):
     """The running mean of the steps, which keeps 0.99 of its past at each (more of the first few)."""
 
+    averages = True
+
     count: Tensor
 
     def __init__(self, image: Tensor, steps: int) -> None:
         super().__init__(image, steps)
         self.register_buffer("count", torch.zeros(len(image), device=image.device))
 
-    def forward(self, now: Now, valid: Tensor, final: Tensor) -> None:
+    def forward(self, now: Now, valid: Tensor) -> None:
         self.count += valid
         # Weights as of an average that began with nothing: the start is no step.
         share = (1 - DECAY) / (1 - DECAY ** self.count.clamp(min=1))[:, None, None, None]

@@ -47,7 +47,8 @@ class Step:
     """One step was done. Tensors stay on the device, so that nobody waits who does not look.
 
     `loss` and `penalty` are `(B,)`; `image` `(B, C, H, W)` is what they were computed on, without the
-    noise of a canvas that adds some. `settled` says that the device is done with it: a look costs nothing.
+    noise of a canvas that adds some, unless the picture is an average anyway. `settled` says that the
+    device is done with it: a look costs nothing.
     """
 
     step: int
@@ -140,6 +141,7 @@ class Optimisation:
         self.reasons = ("steps", *(stop.name for stop in every))
         self.progress = Progress(image, steps)
         self.keeper = KEEPERS[keep](image, steps)
+        self.quiet = canvas.draws and not self.keeper.averages
         criteria = [stop.start(image) for stop in every]
         self.criteria = nn.ModuleList(criteria)
         self.memory = nn.ModuleDict(
@@ -192,23 +194,25 @@ class Optimisation:
         running = self.progress.reason == RUNNING
         torch.where(running, total, 0).sum().backward()  # type: ignore[no-untyped-call]
         with torch.no_grad(), self._autocast():  # of the parameters that the loss is of
-            shown = self.canvas().float() if self.canvas.draws else image.detach()
+            shown = self.canvas().float() if self.quiet else image.detach()
         self.adam.step()
         with torch.no_grad():
             self.canvas.after_step(self.peak, self.noise or None)
             mean = self.progress.take(shown, loss.detach(), penalty.detach(), running, self.smoothing)
-            now = Now(self.progress.done, shown, loss.detach(), penalty.detach(), error.detach(), mean)
+            kept = self.keeper.picture
+            now = Now(self.progress.done, shown, kept, loss.detach(), penalty.detach(), error.detach(), mean)
             self._judge(now, running)
 
     def _judge(self, now: Now, running: Tensor) -> None:
         """Keep the picture, and end the problems that a stop ends."""
         valid = running & torch.isfinite(now.loss + now.penalty)
+        self.keeper(now, valid)
         ended = [criterion(now) for criterion in self.criteria]
         final = torch.zeros_like(valid)
         for criterion, which in zip(self.criteria, ended, strict=True):
             if criterion.conclusive:
                 final = final | which
-        self.keeper(now, valid, final)
+        self.keeper.end(now, valid & final)
         if self.chosen is not None:
             choices = [which for c in self.choosers if (which := c.chosen()) is not None]
             self.chosen(self.keeper, valid, reduce(torch.logical_or, choices, final))

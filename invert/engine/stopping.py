@@ -62,8 +62,9 @@ class Floor(Stop):
 class Discrepancy(Stop):
     """The picture is as near to what was observed as the truth is (Morozov's discrepancy principle).
 
-    Nearer, the noise is fitted. For what was observed under noise of known size: `error` is filled in by
-    `bind`, from the noise as it is after clipping.
+    Nearer, the noise is fitted. The picture is the one that is kept: an average, where the prior keeps
+    one, which lies further from the noise than its steps. For what was observed under noise of known
+    size: `error` is filled in by `bind`, from the noise as it is after clipping.
     """
 
     name: ClassVar[str] = "discrepancy"
@@ -75,18 +76,33 @@ class Discrepancy(Stop):
         if not self.error >= 0:
             raise ValueError(f"error is {self.error}: it must be 0 or more")
 
-    def bind(self, objective: Objective) -> Discrepancy:
-        if self.error:
-            return self
-        if not objective.noise:
+    def bind(self, objective: Objective) -> Stop:
+        error = self.error or objective.noise
+        if not error:
             raise RequestError(
                 f"discrepancy asks how large the noise is, and {objective} does not know "
                 "(an observation by the operator identity with its sigma does)"
             )
-        return replace(self, error=objective.noise)
+        noisy = next((term for _, term in objective.terms if term.noise), objective)
+        return replace(self, error=error) if noisy.layers else KeptIsNear(error=error, objective=noisy)
 
     def start(self, image: Tensor) -> Criterion:
         return Reached(lambda now: now.error <= self.error)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptIsNear(Discrepancy):
+    """`Discrepancy` of an objective that can be asked of any picture, for it reads no network."""
+
+    objective: Objective
+
+    def start(self, image: Tensor) -> Criterion:
+        def near(now: Now) -> Tensor:
+            error = self.objective.error(now.kept, {})
+            assert error is not None
+            return error <= self.error
+
+        return Reached(near)
 
 
 class Reached(Criterion):

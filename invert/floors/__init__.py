@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from invert.floors.biharmonic import biharmonic
+from invert.floors.cosines import cosines
 from invert.floors.nlm import nlm
 from invert.floors.resized import bicubic, lanczos
 from invert.floors.unchanged import unchanged
@@ -18,6 +19,7 @@ Floor = Callable[[Observation], Tensor]
 FLOORS: Mapping[str, Floor] = {
     "unchanged": unchanged,
     "nlm": nlm,
+    "cosines": cosines,
     "biharmonic": biharmonic,
     "bicubic": bicubic,
     "lanczos": lanczos,

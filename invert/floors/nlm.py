@@ -12,6 +12,6 @@ def nlm(bound: Observation) -> Tensor:
     sigma = float(getattr(bound.operator, "sigma", 0.0))
     noisy = bound.seen[0].movedim(0, -1).double().numpy()
     made = denoise_nl_means(
-        noisy, patch_size=5, patch_distance=6, h=0.6 * sigma, sigma=sigma, channel_axis=-1
+        noisy, patch_size=5, patch_distance=6, h=0.8 * sigma, sigma=sigma, channel_axis=-1
     )
     return torch.from_numpy(made.reshape(noisy.shape)).movedim(-1, 0)[None].float().clamp(0, 1)

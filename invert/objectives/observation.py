@@ -51,7 +51,7 @@ class Observation(Objective):
 
     @property
     def preset(self) -> str | None:
-        return "restoration"
+        return self.operator.preset
 
     @property
     def section(self) -> Section:
@@ -61,7 +61,7 @@ class Observation(Objective):
         if self.observer is None or self.target is None:
             raise RequestError("bind the objective first: objective.bind(None)")
         with torch.autocast(image.device.type, enabled=False):  # what was measured is exact
-            return feature_error(self.observer(image.float()), self.target)
+            return feature_error(self.observer.fitted(image.float(), self.target), self.target)
 
     def error(self, image: Tensor, activations: Activations) -> Tensor:
         return self(image, activations)
@@ -137,6 +137,13 @@ class Observation(Objective):
         observer, target = self._bound
         with torch.no_grad():
             return observer.consistent(image, target).clamp(0, 1)
+
+    def finished(self, image: Tensor) -> Tensor:
+        """The result `(B, C, H, W)`, of what a prior drew: joined with what else is estimated, once, and
+        made to agree with what is known; for a bound one."""
+        observer, target = self._bound
+        with torch.no_grad():
+            return self.consistent(observer.joined(image, target))
 
     @property
     def _bound(self) -> tuple[Observer, Tensor]:

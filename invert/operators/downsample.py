@@ -22,6 +22,7 @@ class Downsample(Operator):
     """
 
     name: ClassVar[str] = "downsample"
+    preset: ClassVar[str] = "restoration-upscale"
 
     factor: int = 4
     kernel: str = "lanczos"

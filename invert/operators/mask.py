@@ -18,6 +18,7 @@ class Mask(Operator):
     """Pixels missing, the same in all channels: at random, or those that are white in a picture."""
 
     name: ClassVar[str] = "mask"
+    preset: ClassVar[str] = "restoration-inpaint"
 
     share: float = 0.5
     """Of the pixels that are missing, where they are missing at random."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from invert.errors import RequestError
 from invert.protocols import Prior, Shape, Stop
 
 SIDE = 128
@@ -32,7 +33,11 @@ def cost(prior: Prior, shape: Shape, stops: Sequence[Stop] = (), device: str | t
     """Of a step of `prior` for a picture of `shape`, without what looks at the picture, which is little."""
     channels, height, width = shape
     small = (channels, min(height, SIDE), min(width, SIDE))
-    canvas = prior.start(small, [torch.Generator().manual_seed(0)]).to(device)
+    try:
+        canvas = prior.start(small, [torch.Generator().manual_seed(0)]).to(device)
+    except RequestError:  # it draws pictures of one size alone, as from a flash picture
+        small = shape
+        canvas = prior.start(small, [torch.Generator().manual_seed(0)]).to(device)
     noise = [torch.Generator(device).manual_seed(0)] if canvas.draws else None
     storages: dict[int, int] = {}
 

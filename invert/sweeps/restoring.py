@@ -94,7 +94,7 @@ class Watch:
         truth = self.bound.photo
         if truth is None or (step % self.every and step != len(self.psnr)):
             return
-        made = self.bound.consistent(optimisation.keeper.picture)
+        made = self.bound.finished(optimisation.keeper.picture)
         self.psnr[step - 1] = torch.tensor([psnr(one[None], truth) for one in made])
 
     def state(self) -> dict[str, Tensor]:

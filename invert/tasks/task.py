@@ -102,8 +102,7 @@ class Task(ABC):
     def prior(self, name: str, wanted: Wanted) -> Prior:
         """The prior of that name: settings that nobody named are those of the task's own preset, or else
         of the preset for all of them."""
-        prior = make_prior(name, **wanted.settings.get(name, {}))
-        return prior.suited(self.name if self.name in prior.presets else "restoration")
+        return make_prior(name, **wanted.settings.get(name, {})).suited(f"restoration-{self.name}")
 
     def stops(self, bound: Observation) -> tuple[str, ...]:
         """The rules that end a run, where none was named."""

@@ -6,13 +6,15 @@ its weights are what is optimised.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
+from invert import images
+from invert.errors import RequestError
 from invert.protocols import Canvas, Prior, Rngs, Shape
 from invert_priors.fast_generator import FastGenerator
 from invert_priors.generator import Architecture, Generator, Layer, drawn_size
@@ -33,6 +35,21 @@ MAXIMISATION = {
 }
 """The generator of the published activation maximisation."""
 
+RESTORATION = {
+    "steps": 1000,
+    "keep": "smoothed",
+    "warmup": 0.0,
+    "decay": 1.0,
+    "kernel_rate": 0.03,
+    "input_noise": 1 / 30,
+}
+"""Restoration, whatever the operator: held kernels, at a third of the usual rate, under noise.
+
+How they were chosen, for which task, and what else was tried: docs/restoration.md.
+"""
+WITHOUT_NOISE = {**RESTORATION, "decay": 0.1}
+"""Where what is known is exact, nothing ends a run before its steps, and so its rate can fall over them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeepImagePrior(Prior):
@@ -47,33 +64,23 @@ class DeepImagePrior(Prior):
     turn ever more slowly (Heo et al., "AdamP", ICLR 2021); here they are brought back to the size they
     were drawn with after each step, and move by a fraction of it, whatever their number of inputs.
 
+    The presets `restoration-…` are one a task, none a picture; docs/restoration.md says how they were
+    chosen, and what came of them.
+
     The preset `sgld` samples instead of settling (Cheng, Gadelha, Maji, Sheldon: "A Bayesian Perspective
     on the Deep Image Prior", CVPR 2019): noise on the kernels after each step, and as the picture the mean
     of the steps of the second half, the first being the burn-in.
-
-    The preset `restoration` is a narrow form of the published denoising. Measured on one picture, 256²
-    under noise of σ 25: its running mean had 30.2 dB after 1,500 steps, still rising. What its 3,000
-    steps lead to, and what it makes of other tasks, is not measured.
     """
 
     name: ClassVar[str] = "dip"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {"steps": 3100, "learning_rate": 1e-3, "warmup": 0.0, "decay": 1.0, "kernel_rate": 0.0},
-        "restoration": {
-            "steps": 3000,
-            "learning_rate": 1e-2,
-            "warmup": 0.0,
-            "decay": 1.0,
-            "keep": "smoothed",
-            "kernel_rate": 0.0,
-            "input_noise": 1 / 30,
-            "channels": (16, 32, 64, 128, 128),
-            "skip_channels": (4, 4, 4, 4, 4),
-            "kernels_down": (3, 3, 3, 3, 3),
-            "kernels_up": (3, 3, 3, 3, 3),
-            "upsampling": "bilinear",
-            "padding": "reflection",
-        },
+        "restoration": RESTORATION,
+        "restoration-denoise": RESTORATION,
+        "restoration-inpaint": {**WITHOUT_NOISE, "steps": 600},
+        "restoration-upscale": {**WITHOUT_NOISE, "steps": 300},
+        "restoration-jpeg": {**WITHOUT_NOISE, "steps": 250},
+        "restoration-flash": {**WITHOUT_NOISE, "steps": 250, "input_noise": 0.0},
         "sgld": {
             "steps": 5000,
             "learning_rate": 1e-2,
@@ -120,6 +127,9 @@ class DeepImagePrior(Prior):
     """Channels of the generator's fixed input."""
     input_scale: float = 0.1
     """The fixed input is uniform noise in [0, input_scale]."""
+    input_file: str = ""
+    """A picture of the size of the one that is drawn, which is the input in place of noise (scaled to
+    [0, 1] and mirrored at its edges; `input_channels` and `input_scale` do not count then)."""
     input_noise: float = 0.0
     """Standard deviation of the Gaussian noise added to the input anew at each step."""
     weight_noise: float = 0.0
@@ -184,9 +194,9 @@ class DeepImagePrior(Prior):
     def start(self, shape: Shape, rngs: Rngs) -> Canvas:
         return Generated(self, shape, rngs)
 
-    def architecture(self, scales: int, outputs: int) -> Architecture:
+    def architecture(self, scales: int, outputs: int, inputs: int | None = None) -> Architecture:
         return Architecture(
-            inputs=self.input_channels,
+            inputs=inputs or self.input_channels,
             outputs=outputs,
             channels=self.channels[:scales],
             skip_channels=self.skip_channels[:scales],
@@ -209,7 +219,9 @@ class Generated(Canvas):
         scales = prior.scales(self.height, self.width)
         step = 2**scales
         size = [max(-(-side // step), BOTTLENECK) * step for side in (self.height, self.width)]
-        architecture = prior.architecture(scales, channels)
+        given = self._given(prior.input_file, size) if prior.input_file else None
+        inputs_of_it = prior.input_channels if given is None else given.shape[1]
+        architecture = prior.architecture(scales, channels, inputs_of_it)
         network = FastGenerator if prior.fast else Generator
         self.noise, self.fast = prior.input_noise, prior.fast
         self.weight_noise, self.tv_weight = prior.weight_noise, prior.tv_weight
@@ -218,13 +230,25 @@ class Generated(Canvas):
         inputs = []
         for rng in rngs:
             self.networks.append(network(architecture, rng))
-            inputs.append(prior.input_scale * torch.rand(1, prior.input_channels, *size, generator=rng))
+            drawn = prior.input_scale * torch.rand(1, prior.input_channels, *size, generator=rng)
+            inputs.append(drawn if given is None else given)
             if not self.draws:  # a number that noise would take: what is drawn next is the same without
                 torch.randint(2**62, (), generator=rng)
         self.register_buffer("z", torch.cat(inputs), persistent=False)
         self._noisy: Tensor | None = None
         self._input: Tensor | None = None
         self._made: object = None
+
+    def _given(self, file: str, size: Sequence[int]) -> Tensor:
+        """The picture in a file as an input of `size`, mirrored at its edges."""
+        picture = images.to_float(file)
+        if picture.shape[2:] != (self.height, self.width):
+            raise RequestError(
+                f"{file} is {picture.shape[3]} × {picture.shape[2]}, and what is drawn {self.width} × "
+                f"{self.height}: the input is as large"
+            )
+        rows, columns = (_mirrored(*sides) for sides in zip(picture.shape[2:], size, strict=True))
+        return picture[:, :, rows][..., columns]
 
     @property
     def draws(self) -> bool:
@@ -284,3 +308,9 @@ class Generated(Canvas):
         for noisy, rng in zip(self._noisy, rngs, strict=True):
             noisy.normal_(generator=rng)
         return torch.add(self.z, self._noisy, alpha=self.noise, out=self._noisy)
+
+
+def _mirrored(side: int, longer: int) -> Tensor:
+    """Of `longer` samples, which of `side` each is, to and fro."""
+    place = torch.arange(longer) % (2 * side)
+    return torch.where(place < side, place, 2 * side - 1 - place)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from invert import images
 from invert.engine.optimisation import optimise
+from invert.errors import RequestError
 from invert.protocols import Canvas
 from invert_priors.dip import DeepImagePrior
 
@@ -189,6 +192,20 @@ def test_another_fixed_input_is_another_picture(fast: bool) -> None:
     one.get_buffer("z").copy_(other.get_buffer("z"))
     torch.testing.assert_close(one(), other())
     assert not torch.equal(one(), before)
+
+
+def test_a_picture_takes_the_place_of_the_noise(tmp_path: Path) -> None:
+    guide = torch.rand(1, 3, 14, 18, generator=torch.Generator().manual_seed(0))
+    (tmp_path / "guide.png").write_bytes(images.to_png(guide))
+    read = images.to_float(tmp_path / "guide.png")
+    canvas = start((2, 1, 14, 18), **LITTLE, input_file=str(tmp_path / "guide.png"))
+    z = canvas.get_buffer("z")
+    assert torch.equal(z[:, :, :14, :18], read.expand(2, -1, -1, -1)), "for every problem the picture"
+    assert torch.equal(z[:, :, 14:, :18], read.flip(2)[:, :, :2].expand(2, -1, -1, -1)), "mirrored below"
+    one, other = canvas()
+    assert one.shape == (1, 14, 18) and not torch.equal(one, other)
+    with pytest.raises(RequestError, match=r"guide\.png is 18 × 14, and what is drawn 16 × 16"):
+        start((1, 1, 16, 16), **LITTLE, input_file=str(tmp_path / "guide.png"))
 
 
 def test_weight_noise_moves_each_kernel_by_so_many_rates_and_nothing_else() -> None:

@@ -41,6 +41,6 @@ def test_the_memory_is_that_of_what_the_gradient_needs(shape: Shape) -> None:
 
 
 def test_a_larger_generator_takes_more() -> None:
-    small, large = (make_prior("dip", preset="restoration", **s) for s in ({"channels": (8,) * 5}, {}))
+    small, large = (make_prior("dip", preset="restoration", **s) for s in ({"channels": (8,) * 6}, {}))
     assert cost(small, (3, 64, 64)).bytes < cost(large, (3, 64, 64)).bytes < 2**28
-    assert cost(large, (3, 1024, 1024)).bytes > 200 * cost(large, (3, 64, 64)).bytes / 4
+    assert cost(large, (3, 1024, 1024)).bytes > 30 * cost(large, (3, 64, 64)).bytes, "of 256 times the pixels"

@@ -19,6 +19,7 @@ from invert import scans
 from invert.cli import main
 from invert.cli.restore import parsed
 from invert.errors import RequestError
+from invert.operators import jpeg_file
 from invert.sweeps.cells import Cell, plan_restoration
 from invert.sweeps.restoration import Restoration
 from invert.sweeps.worker import CellFinished, Task, Worker
@@ -228,3 +229,34 @@ def test_a_file_named_twice_or_with_too_few_truths_is_refused() -> None:
         Restoration(task="denoise", file=("a.png", "a.png"))
     with pytest.raises(RequestError, match="name one for each"):
         Restoration(task="denoise", file=("a.png", "b.png"), truth=("t.png",))
+
+
+def test_the_generator_draws_from_the_flash_picture(
+    picture: Picture, restore: Restore, tmp_path: Path
+) -> None:
+    dark, flash = picture("RGB", "dark", 160, 140), picture("RGB", "flash", 160, 140)
+    report = restore("flash", dark, "--flash", flash, "--prior", "dip", "--steps", 2)
+    (run,) = report["runs"]
+    assert run["error"] is None and run["settings"]["input_file"] == str(flash)
+    assert run["settings"]["input_noise"] == 0
+    assert pixels(tmp_path / "out" / "dark.png").shape == (140, 160, 3)
+
+
+@pytest.mark.parametrize("simulate", [False, True])
+def test_a_jpeg_comes_back_within_what_its_file_says(
+    simulate: bool, picture: Picture, restore: Restore, tmp_path: Path
+) -> None:
+    clean = picture("RGB", width=40, height=32)
+    file = tmp_path / "stored.jpg"
+    with Image.open(clean) as image:
+        image.save(file, quality=10)
+    words = (clean, "--simulate", "--quality", 10) if simulate else (file, "--truth", clean)
+    report = restore("jpeg", *words, "--prior", "none")
+    (run,) = report["runs"]
+    assert run["error"] is None and run["observed"]["operator"] == "jpeg"
+    again = tmp_path / "again.jpg"
+    with Image.open(tmp_path / "out" / f"{'photo' if simulate else 'stored'}.png") as result:
+        result.save(again, quality=10)
+    own, mine = (jpeg_file.read(str(each)).levels for each in (file, again))
+    wrong = sum(int((a != b).sum()) for a, b in zip(own, mine, strict=True))
+    assert wrong <= 0.01 * sum(levels.numel() for levels in own)
