@@ -347,7 +347,9 @@ ODD = [
     "conv:99999999999999999999", "conv:1@6,6", "none.steps=1", "none.steps=", "none..=",
     f"none.steps={'9' * 400}", "%s", "{}", "\0", "🐱",
 ]  # fmt: skip
-OPTIONS = sorted({*options(), *(name for names in of_commands().values() for name in names)} - {"--open"})
+OPTIONS = sorted(
+    {*options(), *(name for names in of_commands().values() for name in names)} - {"--open", "--debug"}
+)
 OPTIONS += ["--lyer", "--open=1"]
 WORD = st.one_of(
     st.sampled_from(NAMES), st.sampled_from(ODD), st.text(st.characters(exclude_categories=()), max_size=9)
