@@ -207,7 +207,7 @@ def test_more_seeds_priors_and_files_are_added_and_nothing_else(
     ],
 )
 def test_a_command_asks_for_what_it_was_asked_for(words: str) -> None:
-    request, _ = parsed(shlex.split(words))
+    request, *_ = parsed(shlex.split(words))
     command = shlex.split(request.command())
     assert command[:2] == ["invert", "restore"]
     assert parsed(command[2:])[0] == request
