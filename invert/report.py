@@ -23,6 +23,14 @@ File = Annotated[
     Says("Relative to the folder that holds report.json.", pattern=r"^(?!/)(?!.*(^|/)\.\.(/|$))[^\\]+$"),
 ]
 Digest = Annotated[str, Says("SHA-256.", pattern="^[0-9a-f]{64}$")]
+SPEAKS = {
+    "psnr": "PSNR in RGB, or of grey, over the whole picture",
+    "psnr_y": "PSNR of luma (Y in studio range) over the middle whose sides are multiples of 32, less 4 "
+    "pixels at the top and left and 5 at the bottom and right: as in the tables of super-resolution",
+    "psnr_missing": "PSNR in all channels over the pixels that were missing, and no others",
+}
+"""Of which channels and which part of a picture a headline is."""
+
 Numbers = dict[str, float | None]
 """Values by the name of a measure."""
 

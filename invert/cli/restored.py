@@ -9,7 +9,7 @@ from pathlib import Path
 
 from invert.cli.terminal import PATH
 from invert.errors import plain
-from invert.report import Report
+from invert.report import SPEAKS, Report
 
 
 def show_restored(report: Report, out: Path, to_error: bool = False) -> None:
@@ -21,7 +21,7 @@ def show_restored(report: Report, out: Path, to_error: bool = False) -> None:
 
 def lines(report: Report, out: Path) -> Iterator[str]:
     names = {picture.id: picture.name for picture in report.images}
-    measure = report.measures.get(report.headline or "")
+    speaks = SPEAKS.get(report.headline or "")
     for row in report.layers:
         for photo, part in row.by_photo.items():
             restored = part.restored
@@ -31,5 +31,5 @@ def lines(report: Report, out: Path) -> Iterator[str]:
             told = f"{names.get(photo, photo)}, {row.layer}, {row.prior}{seeds}: {part.reading}"
             yield plain(told, PATH)
             yield f"  {plain(str(out / restored.file), PATH)}"
-    if measure is not None and any(p.file for p in report.images):
-        yield plain(f"dB: {measure.title} ({measure.source})", PATH)
+    if speaks and any(picture.file for picture in report.images):
+        yield f"dB: {speaks}"

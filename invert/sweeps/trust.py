@@ -53,9 +53,17 @@ def _can_have_ended(cell: Cell, found: Record) -> bool:
         and (found.steps == steps if found.stopped == "steps" else 1 <= found.steps <= steps)
         and found.reached == (None if until is None else found.stopped == "until")
         and (found.feature_error is not None or cell.objective != "feature" or cell.posed is not None)
+        and _seen_as_its_kind_is(cell, found)
         and _same(to_json(found.files), to_json(files_of(cell, found.steps)))
         and all(re.fullmatch(r"photos/[A-Za-z0-9_][A-Za-z0-9._-]*\.png", str(p.file)) for p in photos)
     )
+
+
+def _seen_as_its_kind_is(cell: Cell, found: Record) -> bool:
+    if cell.objective != "restoration":
+        return found.observed is None and found.kept_step is None
+    kept = -1 if found.kept_step is None else found.kept_step
+    return found.observed is not None and 0 <= kept <= found.steps
 
 
 def _number_or_null(value: Any) -> bool:

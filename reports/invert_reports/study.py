@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 from invert.report import LayerRow, Posed, Record, Report, ReportedPhoto, ReportedSubject
 
@@ -177,3 +178,13 @@ def target_name(run: Record) -> str:
     """`zebra` for a class, `conv4:17` for a unit."""
     target = run.target or ""
     return f"{run.layer}:{target}" if run.objective == "unit" and run.layer else target
+
+
+def titles(networks: Sequence[tuple[str, str | None]]) -> list[str]:
+    """What tells networks apart, each its name and its weights: checkpoints of one by their files."""
+    if len({model for model, _ in networks}) > 1 or len(set(networks)) == 1:
+        return [model or "the network" for model, _ in networks]
+    files = [PurePath(weights or "").name for _, weights in networks]
+    if len(set(files)) == len(files):
+        return [file or networks[0][0] or "the network" for file in files]
+    return [weights or model or "the network" for model, weights in networks]

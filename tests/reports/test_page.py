@@ -249,7 +249,7 @@ def test_every_picture_is_embedded_once(inversions):
 
 def test_the_gallery_shows_the_photos_that_drive_a_class_most_and_least(visit, gallery):
     page = visit(gallery)
-    row = page.locator("section.row").first
+    row = page.locator("section.target").first
     scores = [row.get_by_label(f"Photos that drive it {label}").inner_text() for label in ("most", "least")]
     assert [score.split() for score in scores] == [["21.5"], ["−4.50"]], "each photo once"
 
@@ -257,9 +257,13 @@ def test_the_gallery_shows_the_photos_that_drive_a_class_most_and_least(visit, g
 def test_the_gallery_opens_without_an_original(visit, gallery):
     page = visit(gallery)
     assert page.locator("h3", has_text="zebra").count() == 1
-    figure = page.get_by_role("article", name="zebra, dip").locator(".figure").first
-    assert "0.990" in figure.inner_text()
-    assert "5 of the class: mean 14, best 21.5" in page.locator(".layer").first.inner_text()
+    target = page.get_by_role("region", name="zebra")
+    figure = target.get_by_role("figure").first
+    assert (
+        "itself\nzebra 99\u202f%" in figure.inner_text()
+        and "judge" not in figure.locator("dt").first.inner_text()
+    )
+    assert "5 of the class: mean 14, best 21.5" in target.locator(".about").inner_text()
     assert page.locator(".real img").count() == 4
     figure.get_by_role("button").click()
     assert not page.locator("#views").is_visible()

@@ -43,6 +43,7 @@ def test_each_picture_stands_beside_what_came_in_the_floors_and_the_truth(restor
     row = first.locator("tbody tr", has_text="tv").first
     assert f"{tv['measures']['psnr']:.1f}" in row.inner_text()
     assert first.locator("h2").inner_text().startswith("a<b>&c noisy.png")
+    assert "PSNR in RGB, or of grey, over the whole picture" in page.locator("main").inner_text()
 
 
 def test_any_two_are_compared_under_the_slider(restored, visit):

@@ -11,6 +11,8 @@ from markupsafe import Markup, escape
 from invert_reports.html.numbers import SHARES, clipped, share, short
 
 WIDTH, TOP, LEFT, RIGHT, PLOT = 230, 9, 36, 8, 112
+LETTER, LINE = 7.7, 17.0
+"""How wide a letter of an axis is and how far its lines lie apart, where they are largest: on a phone."""
 BAR = '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
 MARKERS = ("circle", "square", "triangle", "diamond", "cross")
 
@@ -67,9 +69,11 @@ def lines(panel: Panel) -> Markup:
     xs = [LEFT + 8 + n * step for n in range(count)] if count > 1 else [(LEFT + WIDTH - RIGHT) / 2]
     # Long names are turned; short ones that fit stay level, which reads better.
     names = [_shorten(name) for name in panel.layers]
-    turned = max((len(name) for name in names), default=0) * 6 > step and count > 1
+    widest = LETTER * max(map(len, names), default=0)
+    turned = widest > 0.8 * step and count > 1
+    every = math.ceil(LINE / step) if turned else 1
     bottom = TOP + PLOT
-    height = bottom + (14 + 4 * max(map(len, names), default=0) if turned else 22)
+    height = bottom + (14 + 0.9 * widest if turned else 22)
 
     parts = []
     for tick in scale.ticks:
@@ -77,11 +81,15 @@ def lines(panel: Panel) -> Markup:
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="tick" x="{LEFT - 5}" y="{y + 3.4:.1f}" text-anchor="end">')
         parts.append(f"{escape(_tick(panel, tick))}</text>")
-    for x, name, whole in zip(xs, names, panel.layers, strict=True):
-        turn = f' transform="rotate(-38 {x + 3:.1f} {bottom + 13})" text-anchor="end"'
+    for n, (x, name, whole) in enumerate(zip(xs, names, panel.layers, strict=True)):
+        if (count - 1 - n) % every:
+            continue  # the deepest has its name, and so many before it that none touch
+        half = LETTER * len(name) / 2
+        at = x + 3 if turned else min(max(x, half), WIDTH - half)
+        turn = f' transform="rotate(-60 {at:.1f} {bottom + 13})" text-anchor="end"'
         level = ' text-anchor="middle"'
         parts.append(
-            f'<text class="tick" x="{x + (3 if turned else 0):.1f}" y="{bottom + (13 if turned else 15)}"'
+            f'<text class="tick" x="{at:.1f}" y="{bottom + (13 if turned else 15)}"'
             f"{turn if turned else level}>{escape(name)}<title>{escape(whole)}</title></text>"
         )
     for n, series in enumerate(panel.series):

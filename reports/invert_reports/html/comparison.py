@@ -16,6 +16,7 @@ from invert_reports.html.charts import Panel, Series
 from invert_reports.html.numbers import SHARES, clipped, facet_label, facets, in_order, number, percent, short
 from invert_reports.html.page import HERE, environment, policy
 from invert_reports.html.pictures import png_uri
+from invert_reports.study import titles
 
 PAGE = "comparison.html"
 
@@ -31,6 +32,7 @@ def write_comparison(out: Path, folder_a: Path, folder_b: Path) -> Path:
         .get_template("comparison.html")
         .render(
             comparison=comparison,
+            titles=titles([_network(comparison[side]) for side in ("a", "b")]),
             rows=rows,
             panels=panels(rows),
             photos=[(image["name"], sides[0].picture(image["file"])) for image in comparison["images"]],
@@ -154,6 +156,10 @@ class Change:
         if interval is None or interval[0] == interval[1]:
             return ""
         return f"{self._signed(interval[0])} to {self._signed(interval[1])}"
+
+
+def _network(side: Json) -> tuple[str, str | None]:
+    return side["subject"]["model"], side["subject"]["weights"]
 
 
 def _seeds(row: Json) -> str:

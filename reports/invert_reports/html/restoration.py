@@ -9,7 +9,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from invert.report import LayerRow, Numbers, PhotoRow, Record, Report, ReportedPhoto
+from invert.report import SPEAKS, LayerRow, Numbers, PhotoRow, Record, Report, ReportedPhoto
 from invert_reports.files import read_json
 from invert_reports.html import provenance
 from invert_reports.html.bars import Bars, bars
@@ -121,8 +121,10 @@ class RestoredView:
         return provenance.tool(self.report)
 
     @property
-    def headline(self) -> Words:
-        return self.vocabulary.words(self.report.headline or "psnr")
+    def speaks(self) -> str:
+        """Of which channels and border the numbers under the pictures are; empty where none is known."""
+        known = any(run.measures.get(self.report.headline or "") is not None for run in self.report.runs)
+        return SPEAKS.get(self.report.headline or "", "") if known else ""
 
     @property
     def glossary(self) -> list[Words]:

@@ -15,8 +15,10 @@ from invert_reports.html.listing import layers_table, runs_table
 from invert_reports.html.numbers import percent, probability, short
 from invert_reports.html.pictures import Album
 from invert_reports.html.vocabulary import Vocabulary, Words, match_in_short
-from invert_reports.study import Crossing, Row, Study
+from invert_reports.study import Crossing, Row, Study, titles
 
+ITSELF = "What the network under study sees in the picture"
+JUDGED = "What an independent network sees in it (--judge)"
 SHOWN_REAL = {"highest": ("most", 4), "lowest": ("least", 2)}
 
 
@@ -39,7 +41,7 @@ class View:
 
     @property
     def title(self) -> str:
-        models = list(dict.fromkeys(_model(study) for study in self.studies))
+        models = list(dict.fromkeys(self._titles))
         named = " and ".join(models[:3]) + (" and more" if len(models) > 3 else "")
         if any(study.rows for study in self.studies):
             return f"What {named} {'keep' if len(models) > 1 else 'keeps'}"
@@ -47,7 +49,11 @@ class View:
 
     def network(self, study: Study) -> tuple[str, str]:
         """The network's name, and its weights in words."""
-        return _model(study), study.subject.weights or ""
+        return self._titles[self.studies.index(study)], study.subject.weights or ""
+
+    @cached_property
+    def _titles(self) -> list[str]:
+        return titles([(study.subject.model, study.subject.weights) for study in self.studies])
 
     def headline(self, study: Study) -> list[Panel]:
         return panels(study, self.vocabulary)
@@ -103,6 +109,50 @@ class View:
             entries = [entry for entry in entries if entry.words.place == "caption"]
         match = [match_in_short(run.match)] if run.match else []
         return [*(entry.in_short() for entry in entries), *match]
+
+    def drawn_caption(self, run: Record) -> list[tuple[str, str, str]]:
+        """Under a picture that something was driven up in: of a class what the network itself and the judge
+        see; of a unit no class, which it is not about."""
+        seen: list[tuple[str, str, str]] = []
+        in_words: set[str] = set()
+        name = self._class_name(run)
+        own = run.measures.get("target_probability")
+        if run.target_index is not None and own is not None:
+            seen.append(("itself", f"{name} {probability(own)}{self._rather(run)}", ITSELF))
+            in_words |= {"target_probability", "target_rank"}
+        if run.target_index is not None and self.judge:
+            seen.append((f"judge {self.judge}", self._judged(run, name), JUDGED))
+            in_words |= {"judge_rank", "judge_probability"}
+        labels = {self.vocabulary.words(each).short for each in in_words}
+        return [*seen, *(entry for entry in self.caption(run) if entry[0] not in labels)]
+
+    def _class_name(self, run: Record) -> str:
+        """Of the class that a run is about: where it was asked for by name the report may not say it."""
+        known = (c.name for c in run.top5 or [] if c.index == run.target_index)
+        return run.target or "" if run.posed is None else next(known, f"class {run.target_index}")
+
+    def _rather(self, run: Record) -> str:
+        """What the network sees in the picture, if that is another class."""
+        first = next(iter(run.top5 or []), None)
+        if first is None or first.index == run.target_index:
+            return ""
+        return f", rather {first.name} {probability(first.probability)}"
+
+    def _judged(self, run: Record, name: str) -> str:
+        sure, rank = (run.measures.get(f"judge_{part}") for part in ("probability", "rank"))
+        if sure is None or rank is None:
+            return f"knows no {name}"
+        return f"{name} {probability(sure)}" + (f", {short(rank)} others before it" if rank else "")
+
+    def marks(self, study: Study, drawn: Sequence[Panel]) -> str:
+        """What the dots and whiskers of charts are, where there are some."""
+        told = []
+        if any(len(dots) > 1 for panel in drawn for series in panel.series for dots in series.dots):
+            told.append("faint dots: single runs")
+        if any(spread for panel in drawn for series in panel.series for spread in series.spread):
+            what = "photos" if len(study.photos) > 1 else "seeds"
+            told.append(f"whiskers: one standard deviation over {what}")
+        return f" {'; '.join(told).capitalize()}." if told else ""
 
     def real(self, row: Row) -> list[tuple[str, list[tuple[str, str, str]]]]:
         """The photos that drive a target most, and least: key, name and score of each."""
@@ -193,7 +243,3 @@ def posed_facts(posed: Posed) -> list[str]:
 
 def _mean_and_best(scores: ScoredPhotos | ScoredClass) -> str:
     return f"mean {short(scores.mean)}, best {short(scores.max)}"
-
-
-def _model(study: Study) -> str:
-    return study.subject.model or "the network"

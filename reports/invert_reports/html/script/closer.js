@@ -62,6 +62,13 @@ document.addEventListener("click", ({ target }) => {
   if (copier) copy(copier);
   if (target === closer) closer.close(); // the backdrop
 });
+closer.addEventListener("keydown", (event) => {
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  // Sliders, choices and what scrolls sideways have arrow keys of their own.
+  if (!by || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, pre, #facets")) return;
+  event.preventDefault();
+  moveOn(by);
+});
 byId("close").addEventListener("click", () => closer.close());
 byId("previous").addEventListener("click", () => moveOn(-1));
 byId("next").addEventListener("click", () => moveOn(1));
