@@ -55,7 +55,7 @@ def words(folder: Path, steps: int) -> list[str]:
     asked = [f"{folder / 'network.py'}:net", "--layer", "conv,fc", "--prior", "dip,tv,none"]
     for setting in DIP:
         asked += ["--set", f"dip.{setting}"]
-    return [*asked, "--steps", str(steps), "--device", "cpu", "--quiet"]
+    return [*asked, "--steps", str(steps), "--device", "cpu", "--quiet", "--jobs", "1"]
 
 
 def start(asked: list[str], log: Path, checkpoints: float = CHECKPOINTS) -> BaseProcess:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from invert.cli.compare import OUTPUT, SHARED, Comparing
+from invert.cli.compare import OUTPUT, SHARED, WORKERS, Comparing
 from invert.cli.restore import OUTPUT as RESTORED
+from invert.cli.restore import WORKERS as RESTORERS
 from invert.cli.study import Output
 from invert.sweeps.options import Option, asked
+from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
 from invert.sweeps.restoration import Restoration
 
@@ -37,7 +39,7 @@ def table(lines: Iterable[str]) -> str:
 
 def page() -> str:
     groups: dict[str, list[str]] = {}
-    for cls in (Request, Output):
+    for cls in (Request, Placement, Output):
         for _, how in asked(cls):
             groups.setdefault(how.group, []).extend(map(line, how.options))
     parts = [HEAD]
@@ -47,7 +49,7 @@ def page() -> str:
     own = (line(option) for _, how in asked(Comparing) for option in how.options)
     shared = [
         how
-        for cls, names in ((Request, SHARED), (Output, OUTPUT))
+        for cls, names in ((Request, SHARED), (Placement, WORKERS), (Output, OUTPUT))
         for one, how in asked(cls)
         if one.name in names
     ]
@@ -59,6 +61,7 @@ def page() -> str:
     of_restore = [how for _, how in asked(Restoration)]
     own = (line(option) for how in of_restore if how not in above for option in how.options)
     shared = [how for how in of_restore if how in above]
+    shared += [how for one, how in asked(Placement) if one.name in RESTORERS]
     shared += [how for one, how in asked(Output) if one.name in RESTORED]
     parts += ["## Of `invert restore TASK FILE …`", table(own)]
     parts.append(

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from matplotlib import cbook
 from PIL import Image
@@ -16,9 +15,6 @@ from PIL import Image
 from invert.errors import RequestError
 from invert.pictures import FORMATS
 from invert.report import LeftOut
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -41,26 +37,26 @@ def endings() -> frozenset[str]:
     return frozenset(end for end, name in Image.registered_extensions().items() if name in FORMATS)
 
 
-def read(
-    paths: Iterable[str | Path], image: Callable[[Path], Tensor]
-) -> tuple[list[tuple[Path, Tensor]], list[Skipped]]:
-    """Each photo as `image` reads it: files as they are named; a folder as the pictures in it and below.
+def read(paths: Iterable[str | Path], image: Callable[[Path], object]) -> tuple[list[Path], list[Skipped]]:
+    """The photos that `image` can read: files as they are named; a folder as the pictures in it and below.
 
     Raises `RequestError` for a file that cannot be read. In a folder such a file is skipped, unless
     nothing else is there.
     """
-    found: list[tuple[Path, Tensor]] = []
+    found: list[Path] = []
     skipped: list[Skipped] = []
     for path in map(Path, paths):
         if not path.is_dir():
-            found.append((path, image(path)))
+            image(path)
+            found.append(path)
             continue
         inside, left_out = expand(path)
         skipped += left_out
         before, unread = len(found), None
         for file in inside:
             try:
-                found.append((file, image(file)))
+                image(file)
+                found.append(file)
             except RequestError as error:
                 unread = error
                 skipped.append(Skipped(file, str(error)))

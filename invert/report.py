@@ -402,6 +402,15 @@ class PhotoRow(Fields):
 
 
 @dataclass(kw_only=True, eq=False)
+class Ranking(Fields):
+    """The photos of which a row keeps most and least, by their ids."""
+
+    by: Annotated[str, Says("The measure that decides.")] = ""
+    best: Annotated[list[str], Says("The best first.")] = field(default_factory=list)
+    worst: Annotated[list[str], Says("The worst first.")] = field(default_factory=list)
+
+
+@dataclass(kw_only=True, eq=False)
 class LayerRow(Fields):
     """A row of `layers`: one layer under one prior."""
 
@@ -417,7 +426,11 @@ class LayerRow(Fields):
     shape: list[int] = field(default_factory=list)
     share: Annotated[float | None, Says("The layer's size as a share of the input's.", minimum=0)] = None
     runs: list[str] = field(default_factory=list)
-    photos: Annotated[int, Says("How many photos.")] = 0
+    photos: Annotated[int, Says("How many photos the row's own numbers are pooled over.")] = 0
+    photos_there: Annotated[
+        int | None, Says("Of how many these were taken, evenly; null: they are all. `by_photo` has all.")
+    ] = None
+    ranking: Ranking | None = None
     seeds: Annotated[int, Says("How many inversions of each.")] = 0
     measures: Numbers = field(default_factory=dict)
     spread: Numbers = field(default_factory=dict)

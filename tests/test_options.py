@@ -18,6 +18,7 @@ from invert.cli import _command, main
 from invert.cli.study import Output, parsed, study, study_parser
 from invert.errors import RequestError
 from invert.sweeps.options import asked, said_of_layers
+from invert.sweeps.placement import Placement
 from invert.sweeps.request import SUBCOMMANDS, Request
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,7 +65,7 @@ requests = st.builds(Request, **VALUES)
 def test_a_request_is_its_command_line(request: Request) -> None:
     words = shlex.split(request.command())[1:]
     assert _command(words) is study
-    assert parsed(words) == (request, Output())
+    assert parsed(words) == (request, Output(), Placement())
 
 
 @drawn

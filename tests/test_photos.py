@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_what_cannot_be_read_is_skipped_with_its_reason(folder: Path) -> None:
     found, skipped = photos.read([folder], read)
-    assert [path.name for path, _ in found] == ["a.png", "b.PPM"]
+    assert [path.name for path in found] == ["a.png", "b.PPM"]
     reasons = {each.path.name: each.reason for each in skipped}
     assert set(reasons) == {"broken.jpg", "pipe.png", "photos"}
     assert "not a regular file" in reasons["pipe.png"]

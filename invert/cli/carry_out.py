@@ -17,15 +17,18 @@ import invert_reports
 from invert.cli.progress import show
 from invert.cli.restored import show_restored
 from invert.cli.rows import show_rows
-from invert.cli.terminal import PATH, tell
+from invert.cli.terminal import PATH, say, tell
 from invert.errors import plain
 from invert.foreign import foreign
 from invert.photos import Skipped
 from invert.report import LayerRow
-from invert.sweeps.auto import sweep_of, told
+from invert.sweeps.auto import FIRST, AutoSweep, sweep_of, told
+from invert.sweeps.dry_run import plan_of
+from invert.sweeps.options import AUTO
+from invert.sweeps.placement import Placement
+from invert.sweeps.request import Request
 from invert.sweeps.restoration import AnyRequest
-from invert.sweeps.sweep import AnySweep, PassStarted
-from invert.sweeps.worker import CellFinished
+from invert.sweeps.sweep import HERE, AnySweep, ReportWritten, Sweep
 from invert.typed_json import to_json
 
 SAID = 10
@@ -43,13 +46,14 @@ def carry_out(
     open_page: bool = False,
     figure: Path | None = None,
     again: str | None = None,
+    where: Placement = HERE,
 ) -> int:
     """Run a request into `out`, drawing the page as cells finish, and say where it is.
 
     `again` is the option with which the same command goes on after an interruption.
     """
     with foreign():
-        sweep = sweep_of(request)
+        sweep = sweep_of(request, where)
         _say(sweep.skipped)
         with _stopping(sweep):
             page = _run(sweep, out, resume, quiet)
@@ -79,6 +83,27 @@ def carry_out(
     return STATUS[summary.status]
 
 
+def foresee(request: Request, out: Path, where: Placement, as_json: bool) -> int:
+    """Say on standard output what a request into `out` would take; nothing is written."""
+    with foreign():
+        sweep = sweep_of(request, where)
+        assert isinstance(sweep, Sweep)
+        _say(sweep.skipped)
+        passes = [sweep.first] if isinstance(sweep, AutoSweep) and sweep.first is not None else []
+        plans = [plan_of(each, out / FIRST) for each in passes]
+        if request.until != AUTO:
+            plans.append(plan_of(sweep, out))
+    if as_json:
+        print(json.dumps([plan.as_json() for plan in plans]))
+        return 0
+    for plan in plans:
+        for line in plan.lines():
+            say(line)
+    if passes:
+        say("that is the first of two passes; the second takes at most as long again")
+    return 0
+
+
 def _say(skipped: list[Skipped]) -> None:
     """What of the folders of photos was not looked at, and why."""
     for each in skipped[:SAID]:
@@ -88,12 +113,9 @@ def _say(skipped: list[Skipped]) -> None:
 
 
 def _run(sweep: AnySweep, out: Path, resume: bool, quiet: bool) -> Path:
-    written = out
     for event in show(sweep.run(out, resume), len(sweep.cells), quiet):
-        if isinstance(event, PassStarted):
-            written = event.out
-        elif isinstance(event, CellFinished):
-            invert_reports.write_page(written)
+        if isinstance(event, ReportWritten):
+            invert_reports.write_page(event.out, event.report)
     return invert_reports.write_page(out)
 
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from invert.cli.arguments import Parser, add_options, parser
 from invert.cli.study import Output
 from invert.sweeps.options import NAMES, argument, option, read
+from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
 
 SHARED = ("image", "prior", "settings", "steps", "seeds", "until", "patience", "device", "precision")
 """The options of a study that both sides take."""
 
 OUTPUT = ("out", "quiet", "json")
+WORKERS = ("jobs", "on", "needs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,5 +51,6 @@ def _parser() -> Parser:
     p = parser("compare", "Two networks or two checkpoints, the same photos and layers: what changed.")
     add_options(p, Comparing)
     add_options(p, Request, SHARED)
+    add_options(p, Placement, WORKERS)
     add_options(p, Output, OUTPUT)
     return p

@@ -23,6 +23,7 @@ from invert.sweeps.auto import first_folder, first_of
 from invert.sweeps.compare import Change, Comparison, compare
 from invert.sweeps.one_error import at_one_error
 from invert.sweeps.options import AUTO, Said, read
+from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
 from invert.sweeps.sides import Side
 from invert.sweeps.threshold import Judgement, Threshold, judge
@@ -56,11 +57,11 @@ def comparison(asked: Comparing, said: Said, command: str) -> int:
         for label, (folder, request) in zip("AB", sides, strict=True):
             if request is not None:
                 tell(f"first, the least feature error of each run of {label}")
-                if status := _run(first_of(request), first_folder(folder), asked, output):
+                if status := _run(first_of(request), first_folder(folder), asked, output, said):
                     return status
         sides = at_one_error(sides, pairs)
     for folder, request in sides:
-        if request is not None and (status := _run(request, folder, asked, output)):
+        if request is not None and (status := _run(request, folder, asked, output, said)):
             return status
         folders.append(folder)
     a, b = (Side(folder, read_report(folder)) for folder in folders)
@@ -105,9 +106,10 @@ def _sides(
         yield Path(output.out) / "ab"[index], request
 
 
-def _run(request: Request, folder: Path, asked: Comparing, output: Output) -> int:
+def _run(request: Request, folder: Path, asked: Comparing, output: Output, said: Said) -> int:
+    where = read(Placement, said)
     with redirect_stdout(sys.stderr):
-        return carry_out(request, folder, asked.resume, output.quiet, again="--resume")
+        return carry_out(request, folder, asked.resume, output.quiet, again="--resume", where=where)
 
 
 def _pair(text: str) -> tuple[str, str]:

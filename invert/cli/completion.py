@@ -15,13 +15,14 @@ from invert.cli.compare import Comparing
 from invert.cli.study import Output
 from invert.errors import unknown
 from invert.sweeps.options import asked
+from invert.sweeps.placement import Placement
 from invert.sweeps.request import SUBCOMMANDS, Request
 from invert.sweeps.restoration import Restoration
 
 STUDY = ""
 """The name of the main job, which no first word names."""
 MODELS = ("alexnet-mini",)
-ALL = (Comparing, Restoration, Request, Output)
+ALL = (Comparing, Restoration, Request, Placement, Output)
 NAMED: dict[str, registry.Group] = {
     "--prior": "invert.priors",
     "--stop": "invert.stops",
@@ -56,7 +57,7 @@ def completion(words: list[str]) -> int:
     return 0
 
 
-def options(classes: Iterable[type[Any]] = (Request, Output)) -> dict[str, Completed]:
+def options(classes: Iterable[type[Any]] = (Request, Placement, Output)) -> dict[str, Completed]:
     """What completes the options of the main job, or of these classes."""
     found = {"--help": Completed("what can be asked for"), "--version": Completed("the version")}
     for cls in classes:

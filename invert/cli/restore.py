@@ -11,6 +11,7 @@ from invert.cli.terminal import tell
 from invert.errors import RequestError
 from invert.sweeps.growth import grown, held_by
 from invert.sweeps.options import read
+from invert.sweeps.placement import Placement
 from invert.sweeps.restoration import Restoration
 
 TASKS = """\
@@ -28,11 +29,12 @@ OUT/report.html shows it beside what was observed and what methods of a second m
 
 OUTPUT = ("out", "resume", "quiet", "json", "open", "debug")
 """What is said of where it goes: all but the figure of layers."""
+WORKERS = ("jobs",)
 
 
 def restore(words: Sequence[str]) -> int:
     """Restore pictures; status 0, or 1 where a run failed, or 130 where it was interrupted."""
-    request, output = parsed(words)
+    request, output, where = parsed(words)
     if not output.quiet and output.resume and not any(file in words for file in request.file):
         tell(f"going on with {request.command()}")
     from invert.cli.carry_out import carry_out  # torch, which takes seconds
@@ -46,29 +48,33 @@ def restore(words: Sequence[str]) -> int:
         output.json,
         output.open,
         again=f"--resume {folder}",
+        where=where,
     )
 
 
-def parsed(words: Sequence[str]) -> tuple[Restoration, Output]:
-    """What was asked for, and what is to come of it. Raises `RequestError` for words of another form."""
+def parsed(words: Sequence[str]) -> tuple[Restoration, Output, Placement]:
+    """What was asked for, what is to come of it, and by how many workers.
+
+    Raises `RequestError` for words of another form.
+    """
     said = vars(restore_parser().parse_args(words))
     # argparse hands out the task first, then the files.
     if not said.get("file"):
         said.pop("file", None)
-    output = read(Output, said)
+    output, where = read(Output, said), read(Placement, said)
     folder = output.named()
     held = held_by(folder) if output.resume and folder is not None else None
     if held is not None and folder is not None:
         if not isinstance(held, Restoration):
             raise RequestError(f"{folder} holds a study of a network: invert --resume {folder} goes on")
-        return grown(held, said, folder), output
+        return grown(held, said, folder), output, where
     if "task" not in said:
         raise RequestError(
             "TASK is missing: denoise, inpaint, upscale, jpeg, flash (see invert restore --help)"
         )
     if "file" not in said:
         raise RequestError("FILE is missing: name the pictures to restore")
-    return read(Restoration, said), output
+    return read(Restoration, said), output, where
 
 
 def restore_parser() -> Parser:
@@ -78,5 +84,6 @@ def restore_parser() -> Parser:
         "invert restore TASK FILE [FILE ...] [options]\n       invert restore --resume DIR [more of these]"
     )
     add_options(p, Restoration, may_lack=("task",))
+    add_options(p, Placement, WORKERS)
     add_options(p, Output, OUTPUT)
     return p

@@ -19,6 +19,8 @@ ROW_HEADS = ("layer", "prior", "error", "matched", "kept: luminance", "colour", 
 DRAWN_HEADS = ("drawn", "prior", "seed", "score", "probability", "judge")
 MOST = 30
 """Lines of classes and units that are shown; a sweep over a thousand classes has its table in a file."""
+FEW = 4
+"""Photos from which the best and worst are named; fewer have their numbers side by side on the page."""
 NAME = 24
 """Columns that a name is cut to at a terminal which is too narrow for all of it; its end tells more."""
 
@@ -38,9 +40,16 @@ def lines(report: Report, width: int | None = None) -> Iterator[str]:
         cells = [_row(row) for row in report.layers]
         head, *body = _aligned([ROW_HEADS, *cells], left=2, width=width)
         yield head
+        names = {photo.id: photo.name for photo in report.images}
         for row, line in zip(report.layers, body, strict=True):
             yield line
             yield from _sentence(row, width)
+            if row.ranking is not None and len(row.by_photo) > FEW:
+                best, worst = (
+                    ", ".join(names.get(photo, photo) for photo in photos)
+                    for photos in (row.ranking.best, row.ranking.worst)
+                )
+                yield from _wrapped(f"best: {best}; worst: {worst} (by {row.ranking.by})", width, indent="  ")
     drawn = [run for run in report.runs if run.objective != "feature" and run.error is None]
     if drawn:
         shown = [_drawn(run) for run in drawn[:MOST]]

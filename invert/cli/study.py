@@ -14,6 +14,7 @@ from invert.errors import RequestError
 from invert.files import slug
 from invert.sweeps.growth import check_programs, grown, held_by
 from invert.sweeps.options import Form, option, read
+from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
 from invert.sweeps.restoration import Restoration
 
@@ -71,11 +72,13 @@ class Output:
 
 def study(words: Sequence[str]) -> int:
     """Carry out one request; status 0, or 1 where a run failed, or 130 where it was interrupted."""
-    request, output = parsed(words)
+    request, output, where = parsed(words)
     if request.model not in words and not output.quiet:
         tell(f"going on with {request.command()}")
-    from invert.cli.carry_out import carry_out  # torch, which takes seconds
+    from invert.cli.carry_out import carry_out, foresee  # torch, which takes seconds
 
+    if where.dry_run:
+        return foresee(request, output.folder(request.model), where, output.json)
     return carry_out(
         request,
         output.folder(request.model),
@@ -84,24 +87,28 @@ def study(words: Sequence[str]) -> int:
         output.json,
         output.open,
         output.figure,
+        where=where,
     )
 
 
-def parsed(words: Sequence[str]) -> tuple[Request, Output]:
-    """What was asked for, and what is to come of it. Raises `RequestError` for words of another form."""
+def parsed(words: Sequence[str]) -> tuple[Request, Output, Placement]:
+    """What was asked for, what is to come of it, and where to work.
+
+    Raises `RequestError` for words of another form.
+    """
     said = vars(study_parser().parse_args(words))
-    output = read(Output, said)
+    output, where = read(Output, said), read(Placement, said)
     folder = output.named()
     held = held_by(folder) if output.resume and folder is not None else None
     if isinstance(held, Restoration):
         raise RequestError(f"{folder} holds restored pictures: invert restore --resume {folder} goes on")
     if held is not None and folder is not None:
         check_programs(held, said, folder)
-        return grown(held, said, folder), output
+        return grown(held, said, folder), output, where
     if "model" not in said:
         lacking = f": {folder} holds no request.json to go on with" if output.resume else ""
         raise RequestError(f"MODEL is missing{lacking} (see invert --help)")
-    return read(Request, said), output
+    return read(Request, said), output, where
 
 
 def study_parser() -> Parser:
@@ -112,5 +119,6 @@ def study_parser() -> Parser:
     )
     p.add_argument("--version", action="version", version=f"invert {version('invert')}")
     add_options(p, Request, may_lack=("model",))
+    add_options(p, Placement)
     add_options(p, Output)
     return p

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import torch
@@ -97,9 +97,17 @@ class Decomposition(RowMeasure):
 
 
 def energies(row: RowEvidence) -> dict[str, Energy]:
-    """The energies of a row's photos, by facet."""
-    photos, inversions = facets.pictured(row.originals), facets.pictured(row.images)
-    return {facet: decompose(photos[facet], inversions[facet]) for facet in photos}
+    """The energies of a row's photos, by facet; one photo after the other, as facets take much memory."""
+    found: dict[str, list[Energy]] = {}
+    for original, images in zip(row.originals, row.images, strict=True):
+        photos, inversions = facets.pictured(original[None]), facets.pictured(images[None])
+        for facet in photos:
+            found.setdefault(facet, []).append(decompose(photos[facet], inversions[facet]))
+    parts = [part.name for part in fields(Energy)]
+    return {
+        facet: Energy(*(torch.cat([getattr(each, part) for each in energies]) for part in parts))
+        for facet, energies in found.items()
+    }
 
 
 def shares(energy: Energy) -> Numbers:

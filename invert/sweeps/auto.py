@@ -17,9 +17,10 @@ from invert.report import CommonError, Record
 from invert.sweeps.cells import Cell
 from invert.sweeps.folder import Folder
 from invert.sweeps.options import AUTO
+from invert.sweeps.placement import Placement
 from invert.sweeps.request import Request
 from invert.sweeps.restoration import AnyRequest, Restoration
-from invert.sweeps.sweep import AnySweep, Notice, PassStarted, Sweep, SweepEvent
+from invert.sweeps.sweep import HERE, AnySweep, Notice, PassStarted, Sweep, SweepEvent
 from invert.sweeps.worker import Worker
 
 FIRST = "first"
@@ -34,10 +35,10 @@ NOTHING = 1e-9
 class AutoSweep(Sweep):
     """A sweep in two passes; each of its cells then holds a number, and so can be asked for alone."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, where: Placement = HERE) -> None:
         worker = Worker()
-        super().__init__(request, worker)
-        self.first = Sweep(first_of(request), worker) if request.layer else None
+        super().__init__(request, worker, where)
+        self.first = Sweep(first_of(request), worker, where) if request.layer else None
 
     def interrupt(self) -> None:
         super().interrupt()
@@ -60,12 +61,12 @@ class AutoSweep(Sweep):
             yield PassStarted(f"pass 2 of 2: until {each}", len(self.cells), folder.out)
 
 
-def sweep_of(request: AnyRequest) -> AnySweep:
+def sweep_of(request: AnyRequest, where: Placement = HERE) -> AnySweep:
     if isinstance(request, Restoration):
         from invert.sweeps.restoration_sweep import RestorationSweep  # scikit-image, which takes a second
 
-        return RestorationSweep(request)
-    return AutoSweep(request) if request.until == AUTO else Sweep(request)
+        return RestorationSweep(request, where=where)
+    return AutoSweep(request, where) if request.until == AUTO else Sweep(request, where=where)
 
 
 def first_folder(out: Path) -> Path:

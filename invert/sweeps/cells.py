@@ -36,11 +36,16 @@ NOTHING: dict[str, Any] = {"layer": (), "classes": (), "unit": (), "objective": 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo as the network sees it: `pixels` `(1, C, H, W)` in [0, 1]."""
+    """A photo as the network sees it; read when it is looked at, as there may be more than memory holds."""
 
     id: str
     path: str
-    pixels: Tensor = field(repr=False)
+    read: Callable[[str], Tensor] = field(repr=False)
+
+    @property
+    def pixels(self) -> Tensor:
+        """`(1, C, H, W)` in [0, 1]."""
+        return self.read(self.path)
 
     @property
     def name(self) -> str:
@@ -198,9 +203,9 @@ def choose_photos(
     if not takes_photos(request):
         return [], []
     found, skipped = photos.read(request.image or [photos.default_photo()], lambda path: read(str(path)))
-    paths = {str(path): pixels for path, pixels in found}  # one that is named twice is one
+    paths = dict.fromkeys(map(str, found))  # one that is named twice is one
     ids = unique(slug(Path(path).stem) for path in paths)
-    return [Photo(i, path, paths[path]) for i, path in zip(ids, paths, strict=True)], skipped
+    return [Photo(i, path, read) for i, path in zip(ids, paths, strict=True)], skipped
 
 
 def takes_photos(request: Request) -> bool:

@@ -4,7 +4,7 @@ other without their networks."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 from statistics import NormalDist
 
 import torch
@@ -19,11 +19,15 @@ ROUNDING = 1e-9
 """Squared distances below this, as a share of the code's energy, are rounding: the codes are the same."""
 
 
-def sketches(subject: Subject, layer: str, photos: Mapping[str, Tensor]) -> dict[str, list[float]]:
+def sketches(subject: Subject, layer: str, photos: Iterable[tuple[str, Tensor]]) -> dict[str, list[float]]:
     """Photos `(1, C, H, W)` by id, as sketches of their codes at a layer; without those not finite."""
-    with torch.no_grad():
-        codes = {i: subject.activations(pixels, [layer])[layer] for i, pixels in photos.items()}
-    return {i: sketch(code) for i, code in codes.items() if bool(code.isfinite().all())}
+    found: dict[str, list[float]] = {}
+    for i, pixels in photos:
+        with torch.no_grad():
+            code = subject.activations(pixels, [layer])[layer]
+        if bool(code.isfinite().all()):
+            found[i] = sketch(code)
+    return found
 
 
 def sketch(code: Tensor) -> list[float]:

@@ -30,7 +30,7 @@ from invert.files import (
     write_whole,
 )
 from invert.pictures import BYTE_LIMIT
-from invert.report import REPORT, Record, Report
+from invert.report import REPORT, LayerRow, Record, Report
 from invert.sweeps.cells import Cell
 from invert.sweeps.trust import is_record_of, is_trace
 from invert.typed_json import load_object, read_as, to_json
@@ -89,8 +89,25 @@ class Folder:
         """The first file of a folder to be written."""
         self.write("request.json", json_bytes(request, exact=True))
 
-    def write_report(self, report: Report) -> None:
-        self.write(REPORT, json_bytes(to_json(report)))
+    def write_report(self, report: Report, texts: dict[str, bytes] | None = None) -> None:
+        """Write `report.json`; `texts` keeps what is written of each run and row for the next time."""
+        texts = {} if texts is None else texts
+        lists: dict[str, list[tuple[str, Record | LayerRow]]] = {
+            "runs": [(run.id, run) for run in report.runs],
+            "controls": [(run.id, run) for run in report.controls],
+            "layers": [(row_key(row.layer, row.prior), row) for row in report.layers],
+        }
+        parts: list[bytes] = []
+        rest = json_bytes(to_json(replace(report, runs=[], controls=[], layers=[])))
+        for name, entries in lists.items():
+            for key, entry in entries:
+                if key not in texts:
+                    texts[key] = json_bytes(to_json(entry)).rstrip().replace(b"\n", b"\n  ")
+            head = f'\n "{name}": ['.encode()
+            before, _, rest = rest.partition(head)
+            inside = b",\n  ".join(texts[key] for key, _ in entries)
+            parts += [before, head, b"\n  " + inside + b"\n " if entries else b""]
+        self.write(REPORT, b"".join([*parts, rest]))
 
     def record(self, cell: Cell) -> Record | None:
         """The record of a cell; None where none is the cell's, with the picture and the trace it names."""
@@ -187,6 +204,11 @@ class Folder:
             raise WriteError(f"{target.parent} leads out of {self.out}, where nothing may be written")
         write_whole(target, content)
         return path
+
+
+def row_key(layer: str, prior: str) -> str:
+    """What tells a row from others, and from runs, whose ids hold no blanks."""
+    return f"{layer} {prior}"
 
 
 def losses_in(out: Path, run_id: str) -> list[float]:

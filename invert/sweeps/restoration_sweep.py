@@ -24,10 +24,11 @@ from invert.sweeps.costs import Cost, cost, free
 from invert.sweeps.folder import Folder
 from invert.sweeps.growth import FILES
 from invert.sweeps.observing import given, task_of
+from invert.sweeps.placement import Placement
 from invert.sweeps.restoration import Restoration
 from invert.sweeps.restored import RestorationSummary
 from invert.sweeps.restoring import stops_at
-from invert.sweeps.sweep import AnySweep, SweepEvent, Told
+from invert.sweeps.sweep import HERE, AnySweep, SweepEvent, Told
 from invert.sweeps.worker import Worker, steps_of
 from invert.tasks import Given
 from invert.typed_json import read_as, to_json
@@ -39,8 +40,10 @@ LONG, LARGE = 30, 1e9
 class RestorationSweep(AnySweep):
     """The cells of a request to restore pictures."""
 
-    def __init__(self, request: Restoration, worker: Worker | None = None) -> None:
-        super().__init__(request, worker or Worker())
+    def __init__(self, request: Restoration, worker: Worker | None = None, where: Placement = HERE) -> None:
+        if where.on:
+            raise RequestError("--on is for studies of networks: pictures are restored on this machine")
+        super().__init__(request, worker or Worker(), where)
         self.request = request
         self.skipped = []
         if not request.file:

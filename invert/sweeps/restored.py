@@ -26,7 +26,7 @@ from invert.report import (
 )
 from invert.sweeps.cells import Cell
 from invert.sweeps.describe import tool
-from invert.sweeps.folder import Folder
+from invert.sweeps.folder import Folder, row_key
 from invert.sweeps.observing import task_of
 from invert.sweeps.restoration import Restoration
 from invert.sweeps.summary import AnySummary, mean_over_runs
@@ -108,12 +108,13 @@ class RestorationSummary(AnySummary):
         )
         for cell in {(cell.photo, cell.prior): cell for cell in cells}.values():
             self._complete(cell)
-        self._write()
+        self.write()
 
     def add(self, cell: Cell, record: Record) -> None:
         self.records[cell.id] = record
+        self._texts.pop(cell.id, None)
+        self._texts.pop(row_key(cell.layer or "", cell.prior), None)
         self._complete(cell)
-        self._write()
 
     def _picture(self, number: int, floors: list[Floor]) -> ReportedPhoto:
         name, bound = self.names[number], self.given(number).observation

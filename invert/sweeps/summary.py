@@ -24,6 +24,7 @@ from invert.report import (
     LayerRow,
     Numbers,
     PhotoRow,
+    Ranking,
     Record,
     Report,
     ReportedMeasure,
@@ -35,7 +36,7 @@ from invert.subjects import Subject
 from invert.sweeps.cells import NOTHING, RANDOM_WEIGHTS, Cell, Photo
 from invert.sweeps.codes import sketches
 from invert.sweeps.describe import describe_subject, tool, top5
-from invert.sweeps.folder import Folder
+from invert.sweeps.folder import Folder, row_key
 from invert.sweeps.nulls import Nulls
 from invert.sweeps.options import AUTO
 from invert.sweeps.request import Request
@@ -43,11 +44,21 @@ from invert.sweeps.worker import posed_of
 
 MORE = 4
 """How many times as many steps the command asks for that goes on with a row."""
+POOLED = 48
+"""Photos at most that a row's own numbers are pooled over; each photo has its own beside them."""
+FEW = 16
+"""Photos up to which a row is measured once, when it is whole; with more as their number doubles."""
+NAMED = 3
+"""Photos that are named as the best and the worst of a row, at most."""
+
+Key = tuple[str, str, str | None]
+"""A row or its controls: layer, prior, control."""
 
 
 class AnySummary(ABC):
-    """What `report.json` holds, and the files it names; written anew with every record.
+    """What `report.json` holds, and the files it names; written anew when it is asked to.
 
+    What a record costs does not depend on how many there are: the text of what was written before is kept.
     It begins with the records that are in the folder, so that a run which is resumed shows all it has.
     """
 
@@ -61,6 +72,7 @@ class AnySummary(ABC):
             if (record := folder.record(cell)) is not None
         }
         self._rows: dict[tuple[str, str], LayerRow] = {}
+        self._texts: dict[str, bytes] = {}
 
     @abstractmethod
     def add(self, cell: Cell, record: Record) -> None:
@@ -75,7 +87,7 @@ class AnySummary(ABC):
         records = [self.records.get(cell.id) for cell in self.cells]
         unfinished = any(record is None or record.stopped == "interrupted" for record in records)
         self.content.status = "interrupted" if unfinished else "failed" if self.failures() else "done"
-        self._write()
+        self.write()
 
     def failures(self) -> dict[str, str]:
         """What failed, and why: runs by their id, and rows that could not be measured."""
@@ -83,11 +95,12 @@ class AnySummary(ABC):
         failed = {i: record.error for i, record in self.records.items()} | rows
         return {name: error for name, error in failed.items() if error is not None}
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Write `report.json` as things stand."""
         keys = dict.fromkeys((cell.layer, cell.prior) for cell in self.cells)
         self.content.layers = [self._rows[key] for key in keys if key in self._rows]
         self.content.runs = self._records_of(None)
-        self.folder.write_report(self.content)
+        self.folder.write_report(self.content, self._texts)
 
     def _records_of(self, control: str | None) -> list[Record]:
         cells = [cell for cell in self.cells if cell.control == control]
@@ -112,6 +125,16 @@ class Summary(AnySummary):
         self.request, self.subject, self.judge = request, subject, judge
         self.pictures, self.nulls = pictures, nulls
         super().__init__(cells, folder)
+        self._of_photo: dict[tuple[str, str, str], tuple[list[str | None], PhotoRow]] = {}
+        self._cells: dict[Key, dict[str, list[Cell]]] = {}
+        """Of each row, or its controls, the cells of each photo."""
+        for cell in cells:
+            if cell.photo and cell.layer is not None:
+                row = self._cells.setdefault((cell.layer, cell.prior, cell.control), {})
+                row.setdefault(cell.photo, []).append(cell)
+        self._there = {
+            key: sum(self._has(of) for of in photos.values()) for key, photos in self._cells.items()
+        }
         for photo in pictures:
             folder.write_image(f"images/{photo.id}.png", photo.pixels)
         self.content = Report(
@@ -136,16 +159,24 @@ class Summary(AnySummary):
             common=dict(common),
             measures={name: ReportedMeasure(**known) for name, known in describe().items()},
         )
-        for layer, prior in dict.fromkeys((c.layer, c.prior) for c in cells if c.photo):
-            assert layer is not None
-            self._complete(layer, prior, None)
-        self._write()
+        for layer, prior, control in self._cells:
+            if control is None:
+                self._complete(layer, prior, None)
+        self.write()
 
     def add(self, cell: Cell, record: Record) -> None:
+        key = (cell.layer or "", cell.prior, cell.control)
+        of_photo = self._cells.get(key, {}).get(cell.photo or "", [])
+        before = self._has(of_photo)
         self.records[cell.id] = record
-        if cell.layer is not None and cell.photo:
-            self._complete(cell.layer, cell.prior, cell.control)
-        self._write()
+        self._texts.pop(cell.id, None)
+        if of_photo and self._has(of_photo):
+            self._there[key] += not before
+            self._complete(*key)
+
+    def _has(self, cells: list[Cell]) -> bool:
+        """Whether all these cells have a record."""
+        return bool(cells) and all(cell.id in self.records for cell in cells)
 
     def matched(self, cell: Cell, record: Record) -> Record:
         """A record with how small its feature error is for its layer."""
@@ -156,21 +187,27 @@ class Summary(AnySummary):
         falling = record.stopped != "plateau" and still_falling(self.folder.losses(cell.id))
         return replace(record, match=None if null is None else null.match(error, falling))
 
-    def _write(self) -> None:
+    def write(self) -> None:
         self.content.controls = self._records_of(RANDOM_WEIGHTS)
         for layer, common in self.content.common.items():
             errors = [r.feature_error for r in self.records.values() if r.layer == layer]
             common.largest = max((error for error in errors if error is not None), default=None)
         begun = (c.layer for c in self.cells if c.photo and not c.posed and c.id in self.records)
         self.content.nulls = self.nulls.described(dict.fromkeys(layer for layer in begun if layer))
-        super()._write()
+        super().write()
 
     def _complete(self, layer: str, prior: str, control: str | None) -> None:
-        """Measure a row once all its runs are there, or the controls of a row that is measured."""
-        wanted = (layer, prior, control)
-        ids = [c.id for c in self.cells if c.photo and (c.layer, c.prior, c.control) == wanted]
-        if not ids or not all(i in self.records for i in ids):
+        """Measure a row whose runs are there, or the controls of a row that is measured.
+
+        A row of many photos is also measured before, over those whose runs are there.
+        """
+        photos = self._cells.get((layer, prior, control), {})
+        there = self._there.get((layer, prior, control), 0)
+        doubled = there > FEW and there & (there - 1) == 0
+        if not photos or (there < len(photos) and not doubled):
             return
+        ids = [cell.id for of in photos.values() if self._has(of) for cell in of]
+        self._texts.pop(row_key(layer, prior), None)
         if control is None:
             self._rows[layer, prior] = self._row(layer, prior, ids)
         row = self._rows.get((layer, prior))
@@ -209,7 +246,7 @@ class Summary(AnySummary):
         """The layer's codes of the photos, sketched: the same under every prior."""
         rows = (row for row in self._rows.values() if row.layer == layer and row.codes)
         known = next(rows, None)
-        photos = {photo.id: photo.pixels for photo in self.pictures}
+        photos = ((photo.id, photo.pixels) for photo in self.pictures)
         return known.codes if known is not None else sketches(self.subject, layer, photos)
 
     def _row_match(self, row: LayerRow, records: list[Record]) -> RowMatch | None:
@@ -231,7 +268,7 @@ class Summary(AnySummary):
             asked = NOTHING | {"layer": (row.layer,), "settings": settings}
             return replace(self.request, **asked, steps=steps, patience=None).command()
         steps = self.request.steps or runs[0].settings["steps"]
-        if any(run.stopped != "until" for run in runs):
+        if any(run.stopped != "until" or 2 * run.steps > steps for run in runs):
             steps = min(MORE * steps, MOST_STEPS)
         needed = (row.prior, *self.request.stop)
         settings = {name: value for name, value in self.request.settings.items() if name in needed}
@@ -242,8 +279,11 @@ class Summary(AnySummary):
     def _measure(self, row: LayerRow, records: list[Record], control: str | None) -> None:
         """Fill in what is measured over the records of a row, or over its controls."""
         done = [record for record in records if record.error is None]
-        photos = [photo for photo in self.pictures if len(_of(photo, done)) == len(self.request.seeds)]
-        evidence = self._evidence(row, photos, done) if photos else None
+        of = _by_photo(done)
+        photos = [p for p in self.pictures if len(of.get(p.id, ())) == len(self.request.seeds)]
+        count = min(len(photos), POOLED)
+        pooled = [photos[n * len(photos) // count] for n in range(count)]
+        evidence = self._evidence(row, pooled, of) if pooled else None
         if control is not None:
             if evidence is not None:
                 row.controls[control] = measure_row(evidence)[0]
@@ -259,21 +299,30 @@ class Summary(AnySummary):
         measures, spread = measure_row(evidence)
         row.measures |= measures
         row.spread |= spread
-        row.photos = len(photos)
+        row.photos = len(pooled)
+        row.photos_there = len(photos) if len(photos) > len(pooled) else None
         row.tiles = kept_map(evidence) if row.seeds > 1 else None
         if row.photos > 1:
             row.controls["another photo"] = measure_row(evidence.of_another_photo())[0]
-        for n, photo in enumerate(photos):
-            row.by_photo[photo.id] = self._photo_row(row, evidence.of_photo(n), _of(photo, done))
+        for photo in photos:
+            row.by_photo[photo.id] = self._photo_row(row, photo, of)
+        row.ranking = _ranking(row)
         row.reading = self._reading(row, row.measures, row.photos, row.match)
 
-    def _photo_row(self, row: LayerRow, evidence: RowEvidence, records: list[Record]) -> PhotoRow:
-        """One photo's part of a row that is measured."""
-        measures = mean_over_runs(records)[0] | measure_row(evidence)[0]
-        tiles = kept_map(evidence) if row.seeds > 1 else None
-        match = self._row_match(row, records)
-        reading = self._reading(row, measures, 1, match)
-        return PhotoRow(measures=measures, match=match, tiles=tiles, reading=reading)
+    def _photo_row(self, row: LayerRow, photo: Photo, of: Mapping[str, list[Record]]) -> PhotoRow:
+        """One photo's part of a row that is measured; measured once for the same pictures."""
+        records, key = of[photo.id], (row.layer, row.prior, photo.id)
+        pictures = [record.sha256 for record in records]
+        known = self._of_photo.get(key)
+        if known is None or known[0] != pictures:
+            evidence = self._evidence(row, [photo], of)
+            measures = mean_over_runs(records)[0] | measure_row(evidence)[0]
+            tiles = kept_map(evidence) if row.seeds > 1 else None
+            match = self._row_match(row, records)
+            known = pictures, PhotoRow(measures=measures, match=match, tiles=tiles)
+            self._of_photo[key] = known
+        part = known[1]
+        return replace(part, reading=self._reading(row, part.measures, 1, part.match))
 
     def _reading(self, row: LayerRow, measures: Numbers, photos: int, match: RowMatch | None) -> str | None:
         """The sentence of a row, or of one photo in it: no verdict where it is not matched well enough."""
@@ -287,9 +336,9 @@ class Summary(AnySummary):
         unjudged = row.posed is not None and told is not None
         return f"{told}; whether the objective was met is not judged" if unjudged else told
 
-    def _evidence(self, row: LayerRow, photos: list[Photo], records: list[Record]) -> RowEvidence:
+    def _evidence(self, row: LayerRow, photos: list[Photo], of: Mapping[str, list[Record]]) -> RowEvidence:
         """All inversions of photos, read back from their files so that a resumed run sees the same."""
-        inversions = [torch.stack([self._read(record) for record in _of(photo, records)]) for photo in photos]
+        inversions = [torch.stack([self._read(record) for record in of[photo.id]]) for photo in photos]
         return RowEvidence(
             subject=self.subject,
             layer=row.layer,
@@ -305,8 +354,21 @@ class Summary(AnySummary):
         return pixels
 
 
-def _of(photo: Photo, records: list[Record]) -> list[Record]:
-    return [record for record in records if record.image == photo.id]
+def _by_photo(records: list[Record]) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(record.image or "", []).append(record)
+    return found
+
+
+def _ranking(row: LayerRow) -> Ranking | None:
+    """The photos of which a row keeps most and least; None where there are too few to name some."""
+    by = "kept.luminance" if row.seeds > 1 else "ssim"
+    shares = {photo: part.measures.get(by) for photo, part in row.by_photo.items()}
+    known = {photo: share for photo, share in shares.items() if share is not None}
+    count = min(NAMED, len(known) // 2)
+    order = sorted(known, key=lambda photo: -known[photo])
+    return Ranking(by=by, best=order[:count], worst=order[: -count - 1 : -1]) if count else None
 
 
 def mean_over_runs(records: list[Record]) -> tuple[Numbers, Numbers]:

@@ -39,6 +39,8 @@ from invert.tasks import Given
 
 CHECKPOINT_SECONDS = 30.0
 SNAPSHOTS = 8
+PHOTOS = 64
+"""How many photos a worker keeps at hand."""
 
 
 @dataclass(frozen=True)
@@ -105,13 +107,39 @@ class Ended:
     too_large: bool
 
 
-WorkerEvent = Begun | GroupStep | File | Checkpoint | CellFinished | Ended
+@dataclass(frozen=True)
+class Lost:
+    """A worker ended before its task did; the reason in words."""
+
+    task: Task
+    reason: str
+
+
+@dataclass(frozen=True)
+class Warned:
+    """An `InvertWarning` came up where a task was worked on."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A worker elsewhere has come, or is waited for, in words."""
+
+    text: str
+
+
+WorkerEvent = Begun | GroupStep | File | Checkpoint | CellFinished | Ended | Lost | Warned | Joined
 
 
 class Worker:
-    """Computes cells, one task at a time. What one cell has loaded is there for the next."""
+    """Computes cells, one task at a time. What one cell has loaded is there for the next.
 
-    def __init__(self) -> None:
+    `find` says where a file lies here that a request names, or gives the name back.
+    """
+
+    def __init__(self, find: Callable[[str], str] = str) -> None:
+        self._find = find
         self._subjects: dict[tuple[Any, ...], Subject] = {}
         self._photos: dict[tuple[Subject, str], Tensor] = {}
         self._given: tuple[Any, Given] | None = None
@@ -174,17 +202,34 @@ class Worker:
                 yield CellFinished(cell, record_of(cell, None, error=error_line))
         yield Ended(task, too_large)
 
-    def _solve(self, task: Task) -> Iterator[WorkerEvent]:
-        cells, first = task.cells, task.cells[0]
+    def seconds_a_step(self, cells: list[Cell]) -> float:
+        """How long a step of a cell of these takes here, tried in a few; nothing comes of them."""
+        steps = (
+            4 if choose_device(cells[0].request.device).type == "cpu" else 24
+        )  # the first prepare the rest
+        seconds = began = 0.0
+        for event in self._posed(cells, steps)[1]:
+            if isinstance(event, Step) and event.step in (steps // 2, steps):
+                float(event.loss[0])  # the device has come so far
+                seconds, began = time.monotonic() - began, time.monotonic()
+        return seconds / (steps - steps // 2) / len(cells)
+
+    def _posed(self, cells: list[Cell], steps: int | None) -> tuple[Inverting | Restoring, Optimisation]:
+        first = cells[0]
         work = self._restoring(first) if isinstance(first.request, Restoration) else self._inverting(first)
-        self._optimisation = optimisation = work.problem.optimisation(
+        return work, work.problem.optimisation(
             [cell.seed for cell in cells],
-            first.request.steps,
+            steps,
             until=first.until,
             patience=first.request.patience,
             stops=work.stops,
             precision=first.request.precision,
         )
+
+    def _solve(self, task: Task) -> Iterator[WorkerEvent]:
+        cells, first = task.cells, task.cells[0]
+        work, optimisation = self._posed(cells, first.request.steps)
+        self._optimisation = optimisation
         if self._interrupted:
             optimisation.interrupt()
         steps = steps_of(first)
@@ -231,13 +276,17 @@ class Worker:
     def photo(self, subject: Subject, path: str) -> Tensor:
         """A photo as a network sees it, `(1, C, H, W)` in [0, 1]."""
         if (subject, path) not in self._photos:
-            self._photos[subject, path] = subject.image(path)
+            while len(self._photos) >= PHOTOS:
+                del self._photos[next(iter(self._photos))]
+            self._photos[subject, path] = subject.image(self._find(path))
         return self._photos[subject, path]
 
     def _load(self, model: str, weights: str | None, device: str, **rest: Any) -> Subject:
         key = (model, weights, device, *rest.items())
         if key not in self._subjects:
-            self._subjects[key] = load(model, weights, **rest).to(choose_device(device))
+            rest |= {name: self._find(rest[name]) for name in ("labels",) if rest.get(name)}
+            found = load(self._find(model), weights and self._find(weights), **rest)
+            self._subjects[key] = found.to(choose_device(device))
         return self._subjects[key]
 
 

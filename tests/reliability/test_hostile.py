@@ -178,7 +178,7 @@ def test_hostile_names_do_not_stop_the_progress_bar(
     shown = io.StringIO()
     monkeypatch.setattr(progress, "Console", lambda **_: Console(file=shown, force_terminal=True))
     work = Sweep(request)
-    assert len(list(progress._bar(work.run(tmp_path / "out"), len(work.cells)))) == 6
+    assert len(list(progress._bar(work.run(tmp_path / "out"), len(work.cells)))) == 7
     assert "[/red]" in shown.getvalue()
 
 

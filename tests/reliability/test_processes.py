@@ -37,7 +37,19 @@ class Sleeper(nn.Module):
 
 net = Sleeper
 """
-WORDS = ["--layer", "conv", "--prior", "none,tv", "--steps", "100000", "--device", "cpu", "--quiet"]
+WORDS = [
+    "--layer",
+    "conv",
+    "--prior",
+    "none,tv",
+    "--steps",
+    "100000",
+    "--device",
+    "cpu",
+    "--quiet",
+    "--jobs",
+    "1",
+]
 
 
 @pytest.fixture

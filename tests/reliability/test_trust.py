@@ -403,13 +403,14 @@ def test_any_change_of_a_checkpoint_ends_in_a_finished_cell(
 
 
 def test_another_number_of_threads_is_said(
-    invert: Invert, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    invert: Invert, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     words = ("--layer", "conv,fc", "--prior", "none", "--steps", 2, "--resume", tmp_path / "out")
     assert invert(*words) == 0
     assert [record["threads"] for record in report(tmp_path / "out")["runs"]] == [1, 1]
     (tmp_path / "out" / "runs" / "conv-none-grace_hopper-s0" / "record.json").unlink()
-    torch.set_num_threads(2)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
     capsys.readouterr()
     assert invert(*words) == 0
     error = capsys.readouterr().err

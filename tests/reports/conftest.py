@@ -83,12 +83,12 @@ def visit(browser: Any) -> Iterator[Callable[..., Opened]]:
     """Opens a report's page; in the end nothing may have failed and nothing been asked of the network."""
     visited = []
 
-    def open_page(out: Path, **options: Any) -> Opened:
+    def open_page(out: Path, name: str = "report.html", **options: Any) -> Opened:
         options = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light", **options}
         context = browser.new_context(**options)
         opened = Opened(context.new_page())
         visited.append((context, opened))
-        address = (out / "report.html").resolve().as_uri()
+        address = (out / name).resolve().as_uri()
         opened.page.on("pageerror", lambda error: opened.problems.append(f"error: {error}"))
         opened.page.on("console", lambda message: opened.problems.append(f"console: {message.text}"))
         opened.page.on("dialog", lambda dialog: opened.problems.append(f"dialog: {dialog.message}"))

@@ -83,8 +83,14 @@ def is_unmatched(match: RowMatch | None) -> bool:
 
 def over(row: LayerRow) -> str:
     """What a row's own numbers are pooled over."""
-    counts = [(row.photos, "photo"), (row.seeds, "seed")]
-    return ", ".join(f"{count} {of}" if count == 1 else f"{count} {of}s" for count, of in counts if count)
+    seeds = f"{row.seeds} seed{'' if row.seeds == 1 else 's'}" if row.seeds else ""
+    return ", ".join(part for part in (_photos(row), seeds) if part)
+
+
+def _photos(row: LayerRow) -> str:
+    if row.photos_there is not None:
+        return f"{row.photos} of {row.photos_there} photos"
+    return f"{row.photos} photo{'' if row.photos == 1 else 's'}" if row.photos else ""
 
 
 def is_pooled(row: LayerRow) -> bool:
@@ -97,7 +103,7 @@ def _over_all(row: LayerRow, reading: str) -> str:
     if not is_pooled(row) or not row.reading:
         return ""
     same = row.reading.partition(" (")[0] == reading.partition(" (")[0]
-    return f"The same over {row.photos} photos." if same else f"Over all: {row.reading}"
+    return f"The same over {_photos(row)}." if same else f"Over all: {row.reading}"
 
 
 def _rows(row: LayerRow, measures: Numbers) -> list[Bar]:

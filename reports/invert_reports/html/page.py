@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,11 @@ from markupsafe import Markup
 from invert.files import write_whole
 from invert.report import Report, read_report
 from invert_reports.files import PAGE
-from invert_reports.html import charts
+from invert_reports.html import charts, parts
 from invert_reports.html.payload import payload
 from invert_reports.html.pictures import Album
 from invert_reports.html.restoration import RestoredView
-from invert_reports.html.view import View
+from invert_reports.html.view import Link, View
 from invert_reports.study import studies
 
 HERE = Path(__file__).parent
@@ -32,20 +33,54 @@ DUEL = ("page", "theme", "copying", "duel")
 """Those of the page of restored pictures."""
 
 
-def write_page(out: Path) -> Path:
+def write_page(out: Path, report: Report | None = None) -> Path:
     """Render `out/report.json`, and the files it names, to `out/report.html`; returns its path.
 
-    Works while runs are in progress or failed, and where pictures are missing: the page says so.
+    A large report becomes an overview, and `out/pages/` holds the rest. `report` is what
+    `report.json` holds, for whoever has it. Works while runs are in progress or failed, and where
+    pictures are missing: the page says so.
     """
     out = Path(out)
-    return write_whole(out / PAGE, render(out, read_report(out)).encode("utf-8"))
+    report = read_report(out) if report is None else report
+    if not parts.is_large(report):
+        return write_whole(out / PAGE, render(out, report).encode("utf-8"))
+    whole = parts.parts(report)
+    for part in whole:
+        _write_part(out, part)
+    shown = parts.overview(report)
+    links = [Link(f"{parts.FOLDER}/{part.file}", part.title, len(part.report.runs)) for part in whole]
+    page = render(out, shown, report, parts.left_out(report, shown), links)
+    return write_whole(out / PAGE, page.encode("utf-8"))
 
 
-def render(out: Path, report: Report) -> str:
-    """The page of a report whose files lie in `out`, as HTML."""
+_drawn: dict[Path, int] = {}
+"""What the pages of details that this process wrote were drawn from."""
+
+
+def _write_part(out: Path, part: parts.Part) -> None:
+    """Draw a page of details, if it is not as it was."""
+    if part.complete:
+        part = replace(part, report=replace(part.report, status="done"))
+    file = (out / parts.FOLDER / part.file).absolute()
+    stand = hash((part.report.status, *parts.stand(part.report)))
+    if _drawn.get(file) == stand and file.is_file():
+        return
+    links = [Link(f"../{PAGE}", "the overview", None)]
+    page = render(out, part.report, part.report, f"{part.title}, a part of", links)
+    write_whole(file, page.encode("utf-8"))
+    _drawn[file] = stand
+
+
+def render(
+    out: Path, report: Report, whole: Report | None = None, about: str = "", links: Sequence[Link] = ()
+) -> str:
+    """The page of a report whose files lie in `out`, as HTML; of a `whole` one, what is shown of it.
+
+    `about` says what of it, and `links` lead to the rest.
+    """
     if report.headline is not None:
         return _restored(out, report)
-    view = View(report, studies(report), Album(out))
+    view = View(report, studies(report), Album(out), whole, about, links)
     style, script = _inlined(SCRIPT)
     return (
         environment()

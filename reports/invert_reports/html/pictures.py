@@ -188,7 +188,7 @@ def _stamp(file: Path) -> tuple[int, int]:
 
 
 # The page is rewritten as each cell finishes: what was encoded for the last page is still good.
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def _uri(file: str, _changed: int, _size: int, quality: int | None, shrink: int) -> str | None:
     """The picture as a data: URI, or None where it cannot be read."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from invert.report import Posed, Record, Report, ReportedPhoto, ScoredClass, ScoredPhotos
@@ -16,21 +17,40 @@ from invert_reports.html.numbers import percent, probability, short
 from invert_reports.html.pictures import Album
 from invert_reports.html.vocabulary import Vocabulary, Words, match_in_short
 from invert_reports.study import Crossing, Row, Study, titles
+from invert_reports.study import studies as studies_of
 
 ITSELF = "What the network under study sees in the picture"
 JUDGED = "What an independent network sees in it (--judge)"
 SHOWN_REAL = {"highest": ("most", 4), "lowest": ("least", 2)}
 
 
+@dataclass(frozen=True)
+class Link:
+    """To another page of the same report, and how many runs it shows."""
+
+    href: str
+    text: str
+    runs: int | None
+
+
 class View:
     """A report made ready for the template."""
 
-    def __init__(self, report: Report, studies: Sequence[Study], album: Album) -> None:
+    def __init__(
+        self,
+        report: Report,
+        studies: Sequence[Study],
+        album: Album,
+        whole: Report | None = None,
+        about: str = "",
+        links: Sequence[Link] = (),
+    ) -> None:
         self.report, self.studies = report, studies
+        self.about, self.links = about, links
         self.vocabulary = Vocabulary(report.measures)
         self.contents = Contents(report, studies, album)
-        self.lede = provenance.lede(report, studies)
-        self.banner = provenance.banner(report)
+        self.lede = provenance.lede(report, studies if whole is None else studies_of(whole))
+        self.banner = provenance.banner(report if whole is None else whole)
         self.running = report.status == "running"
         self.commands = provenance.commands(report)
         self.provenance = provenance.sections(report)
@@ -205,6 +225,17 @@ class View:
     def pooled(self, crossing: Crossing) -> str:
         """What a row's own numbers are pooled over; empty where that is one photo."""
         return over(crossing.summary) if is_pooled(crossing.summary) else ""
+
+    def ranking(self, crossing: Crossing) -> str:
+        """The photos of which a row keeps most and least, by name; empty where none are named."""
+        known = crossing.summary.ranking
+        if known is None:
+            return ""
+        best, worst = (
+            ", ".join(self.contents.photo_name(photo) for photo in photos)
+            for photos in (known.best, known.worst)
+        )
+        return f"Best: {best}; worst: {worst} (by {known.by})."
 
     def shows_floor(self, study: Study) -> bool:
         return any(FLOOR in crossing.summary.controls for row in study.rows for crossing in row.crossings)
