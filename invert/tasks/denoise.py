@@ -11,7 +11,7 @@ from invert.tasks.task import Task, Wanted
 AUTO = "auto"
 SIMULATED = 25.0
 """The noise that is added where nobody says how much, in levels of 255: that of the published tables."""
-COSINES = 0.6
+COSINES = 0.8
 """How much of a result is the floor of that name: the two together are better than either."""
 
 
