@@ -268,7 +268,7 @@ class Summary(AnySummary):
             asked = NOTHING | {"layer": (row.layer,), "settings": settings}
             return replace(self.request, **asked, steps=steps, patience=None).command()
         steps = self.request.steps or runs[0].settings["steps"]
-        if any(run.stopped != "until" for run in runs):
+        if any(run.stopped != "until" or 2 * run.steps > steps for run in runs):
             steps = min(MORE * steps, MOST_STEPS)
         needed = (row.prior, *self.request.stop)
         settings = {name: value for name, value in self.request.settings.items() if name in needed}

@@ -125,14 +125,18 @@ def _at_number(found: Judgement, row: ComparedRow, confidence: float) -> None:
         )
     else:
         width = change.noise.half_width(confidence)
-        found.floors.append(f"{where} changed by {change.change:+.3f}, noise floor ±{width:.3f}")
+        found.floors.append(f"{where} changed by {_signed(change.change)}, noise floor ±{width:.3f}")
         low, high = change.change - width, change.change + width
         if found.threshold.holds(low, high):
             a, b = change.shown
             found.failures.append(
-                f"{where} changed by {change.change:+.3f} ({low:+.3f} to {high:+.3f}), "
+                f"{where} changed by {_signed(change.change)} ({_signed(low)} to {_signed(high)}), "
                 f"from {a:.3f} to {b:.3f}"
             )
+
+
+def _signed(change: float) -> str:
+    return f"{round(change, 3) + 0.0:+.3f}"  # no negative zero
 
 
 def _at_code(found: Judgement, row: ComparedRow) -> None:
