@@ -37,6 +37,9 @@ class Inpaint(Task):
             )
         return self.make("mask", wanted, file=file, transparent=True)
 
+    def stops(self, bound: Observation) -> tuple[str, ...]:
+        return ("heldout",)
+
     def alpha(self, scan: Scan, bound: Observation) -> Tensor | None:
         """Nothing is missing any more, where transparency said what was."""
         transparent = getattr(bound.operator, "transparent", False)
