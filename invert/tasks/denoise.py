@@ -21,8 +21,15 @@ class Denoise(Task):
     floors = ("unchanged", "nlm", "cosines")
 
     def title(self, wanted: Wanted) -> str:
-        sigma = wanted.sigma or (SIMULATED if wanted.simulate else AUTO)
+        sigma = wanted.sigma
+        if sigma is None:
+            sigma = SIMULATED if wanted.simulate else AUTO
         return f"denoise, σ {sigma:g}" if isinstance(sigma, float) else f"denoise, σ {sigma}"
+
+    def about(self, bound: Observation, wanted: Wanted) -> str:
+        sigma = 255 * float(getattr(bound.operator, "sigma", 0.0))
+        estimated = not wanted.simulate and wanted.sigma in (None, AUTO)
+        return f"noise of σ {sigma:.1f} of 255{', estimated from the picture' if estimated else ''}"
 
     def operator(self, file: str, scan: Scan, wanted: Wanted) -> Operator:
         sigma = wanted.sigma
