@@ -197,7 +197,7 @@ class Observer(nn.Module, ABC):
         return cast(Tensor, self(image))
 
     def another(self, observed: Tensor) -> Tensor | None:
-        """What a method of a second makes of what was observed, `(1, C, H, W)`, where the operator has one."""
+        """What a method of a second makes of what was observed, `(1, C, H, W)`; None where there is none."""
         return None
 
     def joined(self, image: Tensor, observed: Tensor) -> Tensor:
