@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from invert.errors import RequestError
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
@@ -165,6 +167,10 @@ class Criterion(nn.Module, ABC):
 class Stop(Plugin):
     """When to stop before the steps are over. A run's record says its `name`."""
 
+    def prepared(self, objective: Objective) -> Objective:
+        """What is minimised in place of this bound objective, so that the stop can judge."""
+        return objective
+
     def bind(self, objective: Objective) -> Stop:
         """The stop for this bound objective. Raises `RequestError` for one that it cannot judge."""
         return self
@@ -281,6 +287,15 @@ class Objective(ABC):
         """How far the image is from what is compared with, `(B,)`, whatever its weight in the loss: what
         `until` asks for. None where nothing is compared."""
         return None
+
+    def keeping_back(self, share: float) -> Objective:
+        """A bound one that looks at all but this share of what it compares. Raises `RequestError` where
+        nothing can be kept back."""
+        raise RequestError(f"{self} keeps nothing back (an observation through an operator does)")
+
+    def error_kept_back(self, image: Tensor) -> Tensor:
+        """The error of what is kept back, `(B,)`."""
+        raise RequestError(f"{self} keeps nothing back (an observation through an operator does)")
 
     @property
     def terms(self) -> tuple[tuple[float, Objective], ...]:

@@ -104,6 +104,7 @@ class ReportedPhoto(Fields):
     file: File | None = None
     top5: Top5 = None
     observed: Annotated[File | None, Says("Of a restoration: what was seen of it.")] = None
+    about: Annotated[str, Says("Of a restoration: what is known of it, in words.")] = ""
     floors: Annotated[list[Floor], Says("Of a restoration: what methods of a second make of it.")] = field(
         default_factory=list
     )

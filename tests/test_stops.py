@@ -11,6 +11,7 @@ from torch import Tensor, nn
 import invert
 from invert import images
 from invert.engine.optimisation import Optimisation, Step, Stopped
+from invert.engine.problem import Problem
 from invert.photos import default_photo
 from invert.protocols import Canvas, Criterion, Now, Rngs, Stop
 from invert.testing import check_stop
@@ -218,3 +219,34 @@ def test_a_longer_preset_stands_for_the_shorter() -> None:
     tv = invert.prior("tv")
     assert tv.suited("restoration-denoise") == tv.suited("restoration") != tv
     assert tv.suited("nothing-of-the-kind") == tv
+
+
+def test_what_is_kept_back_is_not_shown_and_judges() -> None:
+    """Frames come nearer to the truth, then leave it for the noise; what no step saw is nearest then."""
+    truth = 0.2 + 0.6 * images.to_float(default_photo())[:, :, :48, :48]
+    known = invert.Observation(invert.operator("identity", sigma=0.1), truth).bind(None)
+    assert known.target is not None
+    shown = known.keeping_back(0.2)
+    assert shown.kept_back is not None and shown.kept_back.float().mean() == pytest.approx(0.2, abs=0.03)
+    changed = known.target + 0.3 * shown.kept_back
+    assert shown(changed, {}) == 0 and shown.error_kept_back(changed) > 0
+    assert known(changed, {}) > 0, "the one it was made from looks at all"
+    towards = torch.linspace(0, 1, 30)[:, None, None, None, None]
+    noise = torch.where(
+        shown.kept_back, torch.zeros_like(truth), known.target - truth
+    )  # no step can fit more
+    frames = torch.cat([0.5 + towards * (truth - 0.5), truth + towards[1:] * noise])
+    frames[30:] += 0.02 * towards[1:] * (truth.flip(3) - truth)
+    problem = Problem(None, known, invert.prior("none"))
+    optimisation = problem.optimisation([0], 1, stops=[invert.stop("heldout")])
+    assert optimisation.criteria[-1].objective.kept_back is not None
+    stop = invert.stop("heldout", share=0.2, patience=20).bind(shown)
+    stopped = end(film(frames, stop, keep="last"))
+    assert stopped.reasons == ("heldout",) and stopped.best_steps == (30,) and stopped.steps == (50,)
+
+
+def test_what_compares_nothing_keeps_nothing_back() -> None:
+    with pytest.raises(invert.RequestError, match="keeps nothing back"):
+        invert.stop("heldout").prepared(invert.FeatureMatch("fc6", default_photo()))
+    with pytest.raises(invert.RequestError, match="share is 1"):
+        invert.stop("heldout", share=1.0)

@@ -65,6 +65,9 @@ def comparison(asked: Comparing, said: Said, command: str) -> int:
             return status
         folders.append(folder)
     a, b = (Side(folder, read_report(folder)) for folder in folders)
+    for side in (a, b):
+        if side.report.headline is not None:
+            raise RequestError(f"{side.folder} holds restored pictures: what is compared is two networks")
     found = compare(a, b, pairs)
     judgements = judge(thresholds, found)
     told = verdict(found)

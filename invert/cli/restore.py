@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from invert import registry
 from invert.cli.arguments import Parser, add_options, parser
@@ -39,7 +40,8 @@ def restore(words: Sequence[str]) -> int:
         tell(f"going on with {request.command()}")
     from invert.cli.carry_out import carry_out  # torch, which takes seconds
 
-    folder = output.folder(f"{request.task}-{request.file[0]}" if len(request.file) == 1 else request.task)
+    which = f"-{Path(request.file[0]).stem}" if len(request.file) == 1 else ""
+    folder = output.folder(f"{request.task}{which}")
     return carry_out(
         request,
         folder,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -89,6 +90,8 @@ class Problem:
         It ends at the error `until` (by default the objective's floor), on a plateau of `patience`
         steps, and by any of `stops`.
         """
+        objective = reduce(lambda shown, stop: stop.prepared(shown), stops, self.objective)
+        shown = replace(self, objective=objective)
         random = [torch.Generator().manual_seed(seed) for seed in seeds]
         canvas = self.prior.start(self.shape, random).to(self.device)
         noise = self._generators(random) if canvas.draws else []
@@ -101,10 +104,10 @@ class Problem:
         watched = self.network.prepared(layers, held_in) if self.network and layers else self.network
         optimisation = Optimisation(
             canvas,
-            lambda image: self.value(image, viewer, watched),
+            lambda image: shown.value(image, viewer, watched),
             steps=_checked_steps(self.prior.steps if steps is None else steps),
             rate=lambda fraction: learning_rate(self.prior, fraction),
-            stops=[*self._stops(until, patience), *(stop.bind(self.objective) for stop in stops)],
+            stops=[*self._stops(until, patience), *(stop.bind(objective) for stop in stops)],
             keep=self.prior.keep,
             precision=chosen,
             smoothing=SMOOTHING if viewer else 0.0,

@@ -14,6 +14,9 @@ from invert.errors import RequestError
 from invert.objectives.feature_match import feature_error
 from invert.protocols import Activations, Network, Objective, Observer, Operator, Section, Shape
 
+KEPT_BACK = 2**20
+"""From the seed of what is random in A to that of what is kept back."""
+
 
 @dataclass(frozen=True, eq=False)
 class Observation(Objective):
@@ -40,6 +43,8 @@ class Observation(Objective):
     """A for pictures of this size: filled in by `bind`, as is `target`."""
     target: Tensor | None = field(default=None, repr=False)
     """y, `(1, …)`."""
+    kept_back: Tensor | None = field(default=None, repr=False)
+    """Which of y's values are not looked at, `(1, …)` bool: filled in by `keeping_back`."""
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -58,13 +63,35 @@ class Observation(Objective):
         return "restoration"
 
     def __call__(self, image: Tensor, activations: Activations) -> Tensor:
-        if self.observer is None or self.target is None:
-            raise RequestError("bind the objective first: objective.bind(None)")
-        with torch.autocast(image.device.type, enabled=False):  # what was measured is exact
-            return feature_error(self.observer.fitted(image.float(), self.target), self.target)
+        return self._error(image, None if self.kept_back is None else ~self.kept_back)
 
     def error(self, image: Tensor, activations: Activations) -> Tensor:
         return self(image, activations)
+
+    def keeping_back(self, share: float) -> Observation:
+        """Drawn from its own seed; of what has channels, the same in all of them."""
+        _, target = self._bound
+        places = (1, 1, *target.shape[2:]) if target.ndim > 2 else target.shape
+        drawn = torch.rand(places, generator=torch.Generator().manual_seed(self.seed + KEPT_BACK)) < share
+        if not drawn.any() or drawn.all():
+            raise RequestError(
+                f"{self}: {share:g} of what was observed is nothing or all: keep back another share"
+            )
+        return replace(self, kept_back=drawn.to(target.device))
+
+    def error_kept_back(self, image: Tensor) -> Tensor:
+        return (
+            super().error_kept_back(image) if self.kept_back is None else self._error(image, self.kept_back)
+        )
+
+    def _error(self, image: Tensor, where: Tensor | None) -> Tensor:
+        """The error of what lies there; of all for None."""
+        observer, target = self._bound
+        with torch.autocast(image.device.type, enabled=False):  # what was measured is exact
+            fitted = observer.fitted(image.float(), target)
+            if where is None:
+                return feature_error(fitted, target)
+            return feature_error(torch.where(where, fitted, target), target) / where.float().mean()
 
     def bind(self, network: Network | None) -> Observation:
         if self.photo is None and self.observed is None:

@@ -118,13 +118,16 @@ class RestorationSweep(AnySweep):
 
     def begin(self, folder: Folder) -> Iterator[SweepEvent]:
         """What can be shown at once: what was observed, and the floors."""
-        if any(folder.record(cell) is None for cell in self.cells) and (told := self._told_before()):
+        fresh = any(folder.record(cell) is None for cell in self.cells)
+        if fresh and (told := self._told_before()):
             yield Told(told)
         self.floors: dict[str, list[Floor]] = {}
         known = folder.floors()
         for number, name in enumerate(self.names):
             made_from = self.fingerprint([cell for cell in self.cells if cell.photo == name][:1])
             self.floors[name] = []
+            if fresh and (about := self.given(number).about):
+                yield Told(f"{name}: {about}")
             for method in self.task.floors:
                 if self.interrupted:
                     return

@@ -125,6 +125,7 @@ class RestorationSummary(AnySummary):
             sha256=digest(bound.seen if truth is None else truth),
             file=None if truth is None else self.folder.write_image(f"images/{name}.png", truth),
             observed=self.folder.write_image(f"images/observed/{name}.png", bound.seen),
+            about=self.given(number).about,
             floors=floors,
         )
 

@@ -11,7 +11,7 @@ from invert.tasks.task import Task, Wanted
 AUTO = "auto"
 SIMULATED = 25.0
 """The noise that is added where nobody says how much, in levels of 255: that of the published tables."""
-COSINES = 0.6
+COSINES = 0.8
 """How much of a result is the floor of that name: the two together are better than either."""
 
 
@@ -21,8 +21,15 @@ class Denoise(Task):
     floors = ("unchanged", "nlm", "cosines")
 
     def title(self, wanted: Wanted) -> str:
-        sigma = wanted.sigma or (SIMULATED if wanted.simulate else AUTO)
+        sigma = wanted.sigma
+        if sigma is None:
+            sigma = SIMULATED if wanted.simulate else AUTO
         return f"denoise, σ {sigma:g}" if isinstance(sigma, float) else f"denoise, σ {sigma}"
+
+    def about(self, bound: Observation, wanted: Wanted) -> str:
+        sigma = 255 * float(getattr(bound.operator, "sigma", 0.0))
+        estimated = not wanted.simulate and wanted.sigma in (None, AUTO)
+        return f"noise of σ {sigma:.1f} of 255{', estimated from the picture' if estimated else ''}"
 
     def operator(self, file: str, scan: Scan, wanted: Wanted) -> Operator:
         sigma = wanted.sigma

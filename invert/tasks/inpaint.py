@@ -37,6 +37,12 @@ class Inpaint(Task):
             )
         return self.make("mask", wanted, file=file, transparent=True)
 
+    def about(self, bound: Observation, wanted: Wanted) -> str:
+        """How much is missing: of a mask the wrong way round, nearly all."""
+        assert bound.observer is not None
+        missing = 1 - float(bound.observer.get_buffer("known").float().mean())
+        return f"{100 * missing:.1f} % of the pixels are missing"
+
     def alpha(self, scan: Scan, bound: Observation) -> Tensor | None:
         """Nothing is missing any more, where transparency said what was."""
         transparent = getattr(bound.operator, "transparent", False)

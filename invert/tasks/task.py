@@ -50,6 +50,8 @@ class Given:
     observation: Observation
     alpha: Tensor | None = None
     deep: bool = False
+    about: str = ""
+    """What is known of the picture, in words: how much of it is missing, how large the noise is."""
 
     def to_png(self, image: Tensor) -> bytes:
         """A picture `(1, C, H, W)` as the kind of file that came in."""
@@ -89,11 +91,15 @@ class Task(ABC):
             bound = known.bind(None)
         except RequestError as error:
             raise _unlike(known, file, wanted.truth) or error from error
-        return Given(bound, self.alpha(scan, bound), scan.deep)
+        return Given(bound, self.alpha(scan, bound), scan.deep, self.about(bound, wanted))
 
     def clean(self, scan: Scan, wanted: Wanted) -> Tensor:
         """The truth, where what is observed is simulated."""
         return scan.pixels
+
+    def about(self, bound: Observation, wanted: Wanted) -> str:
+        """What is known of the picture, in words; empty where its operator and settings say enough."""
+        return ""
 
     def alpha(self, scan: Scan, bound: Observation) -> Tensor | None:
         """The transparency of the result."""

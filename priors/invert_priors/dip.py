@@ -78,7 +78,7 @@ class DeepImagePrior(Prior):
         "restoration": RESTORATION,
         "restoration-denoise": RESTORATION,
         "restoration-inpaint": {**WITHOUT_NOISE, "steps": 600},
-        "restoration-upscale": {**WITHOUT_NOISE, "steps": 300},
+        "restoration-upscale": {**WITHOUT_NOISE, "steps": 120},
         "restoration-jpeg": {**WITHOUT_NOISE, "steps": 250},
         "restoration-flash": {**WITHOUT_NOISE, "steps": 250, "input_noise": 0.0},
         "sgld": {

@@ -109,3 +109,8 @@ def test_hostile_reports_are_drawn(restored, tmp_path):
 def test_it_is_not_merged(restored, tmp_path):
     with pytest.raises(invert_reports.merging.RequestError, match="restored pictures"):
         invert_reports.merge([restored], tmp_path / "merged")
+
+
+def test_it_is_no_side_of_a_comparison(restored, capsys):
+    assert main(["compare", str(restored), str(restored)]) == 2
+    assert "holds restored pictures: what is compared is two networks" in capsys.readouterr().err

@@ -62,6 +62,7 @@ def test_what_is_known_is_put_back_and_the_hole_is_filled(
     assert not np.array_equal(result[hole > 0], damaged[hole > 0])
     (run,) = report["runs"]
     assert run["observed"]["operator"] == "mask"
+    assert report["images"][0]["about"] == f"{100 * 6 / (WIDTH * HEIGHT):.1f} % of the pixels are missing"
     missing = ((result.astype(float) - pixels(file)) / 255)[hole > 0]
     (row,) = report["layers"]
     told = row["by_photo"]["damaged"]["restored"]["measures"]["psnr_missing"]
@@ -150,6 +151,7 @@ def test_noise_is_estimated_where_nobody_says_how_much(
     Image.fromarray(noisy.clip(0, 255).round().astype(np.uint8)).save(tmp_path / "noisy.png")
     (run,) = restore("denoise", tmp_path / "noisy.png")["runs"]
     assert 255 * run["observed"]["settings"]["sigma"] == pytest.approx(15, rel=0.15)
+    assert "estimated from the picture" in (tmp_path / "out" / "report.html").read_text()
     assert run["measures"]["psnr"] is None and run["measures"]["residual_level"] is not None
 
 
@@ -205,7 +207,7 @@ def test_more_seeds_priors_and_files_are_added_and_nothing_else(
     ],
 )
 def test_a_command_asks_for_what_it_was_asked_for(words: str) -> None:
-    request, _ = parsed(shlex.split(words))
+    request, *_ = parsed(shlex.split(words))
     command = shlex.split(request.command())
     assert command[:2] == ["invert", "restore"]
     assert parsed(command[2:])[0] == request

@@ -210,17 +210,13 @@ class PictureView:
     @property
     def observed(self) -> str:
         """Through what it was seen, with the settings as they were for this picture."""
+        if self.picture.about:
+            return self.picture.about
         known = next((run.observed for part in self.parts for run in part.runs if run.observed), None)
         if known is None:
             return ""
-        settings = dict(known.settings)
-        if known.operator == "identity" and (sigma := number(settings.pop("sigma", None))) is not None:
-            told = f"noise of σ {255 * sigma:.1f} of 255"
-            asked = self.page.report.request.get("sigma")
-            auto = asked in (None, "auto") and not self.page.report.request.get("simulate")
-            return told + (", estimated from the picture" if auto else "")
         told = ", ".join(
-            f"{name} {value}" for name, value in settings.items() if value not in ("", False, None)
+            f"{name} {value}" for name, value in known.settings.items() if value not in ("", False, None)
         )
         return f"{known.operator}: {told}" if told else known.operator
 
