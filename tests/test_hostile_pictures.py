@@ -17,7 +17,7 @@ from PIL import Image, ImageFile
 from torch.nn import functional as F
 
 import invert_reports
-from invert import images, pictures
+from invert import images, operator, pictures
 from invert.cli import main
 from invert.errors import RequestError
 from invert_reports.html.pictures import agreement_map, png_uri
@@ -200,6 +200,18 @@ def test_an_agreement_map_of_large_pictures_is_small(tmp_path: Path) -> None:
             picture.crop((0, 0, 20, 10)).save(tmp_path / f"{name}.png")
     small = agreement_map([str(tmp_path / "a.png"), str(tmp_path / "b.png")])
     assert large.size == (1000, 3) and large.getpixel((9, 2)) == small.getpixel((9, 2))
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+def test_a_mask_of_another_size_is_refused_undecoded(
+    transparent: bool, tmp_path: Path, decoders: list[str]
+) -> None:
+    """It took 1.8 GB to say so."""
+    Image.new("1", (8192, 8191)).save(tmp_path / "mask.png")
+    mask = operator("mask", file=str(tmp_path / "mask.png"), transparent=transparent)
+    with pytest.raises(RequestError, match="8192 × 8191, the picture 64 × 48: a mask is as large"):
+        mask.start((3, 48, 64), torch.Generator())
+    assert decoders == []
 
 
 def test_only_regular_files_are_photos(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from invert import images, scans
+from invert import images, pictures, scans
 from invert.errors import RequestError
 from invert.protocols import Observer, Operator, Shape
 
@@ -46,10 +46,16 @@ class Mask(Operator):
 
     def _missing(self, height: int, width: int) -> Tensor:
         """`(H, W)` bool, by the file."""
-        missing = _transparent(self.file) if self.transparent else _white(self.file)
-        if missing.shape != (height, width):
+        with pictures.opened(self.file) as picture:
+            size = picture.size
+        if sorted(size) == sorted(
+            (width, height)
+        ):  # else nothing is decoded; upright, it may lie the other way
+            missing = _transparent(self.file) if self.transparent else _white(self.file)
+            size = missing.shape[1], missing.shape[0]
+        if size != (width, height):
             raise RequestError(
-                f"{self.file} is {missing.shape[1]} × {missing.shape[0]}, the picture {width} × {height}: "
+                f"{self.file} is {size[0]} × {size[1]}, the picture {width} × {height}: "
                 "a mask is as large as its picture"
             )
         return missing

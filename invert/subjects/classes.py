@@ -44,13 +44,20 @@ def index(text: str | int, names: Sequence[str] | None, count: int, model: str) 
         raise RequestError(
             f"class {text!r}: {model} has no class names; say 0 to {count - 1}, or give labels"
         )
-    word = re.compile(rf"(?<!\w){re.escape(text)}(?!\w)", re.IGNORECASE)
-    for matches in (
-        [i for i, name in enumerate(names) if name == text],
-        [i for i, name in enumerate(names) if name.casefold() == text.casefold()],
-        [i for i, name in enumerate(names) if text and word.search(name)],
-        [i for i, name in enumerate(names) if text and text.casefold() in name.casefold()],
+    folded = text.casefold()
+
+    def by_words(name: str) -> bool:
+        if not 0 < len(text) <= len(name):  # to compile a megabyte takes seconds
+            return False
+        return re.search(rf"(?<!\w){re.escape(text)}(?!\w)", name, re.IGNORECASE) is not None
+
+    for means in (
+        lambda name: name == text,
+        lambda name: name.casefold() == folded,
+        by_words,
+        lambda name: bool(text) and folded in name.casefold(),
     ):
+        matches = [i for i, name in enumerate(names) if means(name)]
         if len(matches) == 1:
             return matches[0]
         if matches:

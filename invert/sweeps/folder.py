@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
@@ -182,7 +183,8 @@ class Folder:
             return None
 
     def drop_checkpoint(self, run_id: str) -> None:
-        (self.out / _checkpoint(run_id)).unlink(missing_ok=True)
+        with suppress(OSError):  # whatever else lies there is no checkpoint, and stays
+            (self.out / _checkpoint(run_id)).unlink()
 
     def tidy(self) -> None:
         """Remove what a killed run had written half of: rests of this tool's own files, and nothing else."""

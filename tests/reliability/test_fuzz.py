@@ -28,8 +28,9 @@ from PIL import Image
 from invert.cli import carry_out, main
 from invert.cli.completion import of_commands, options
 from invert.subjects import load
+from invert.sweeps.auto import sweep_of
 from invert.sweeps.request import SUBCOMMANDS, Request
-from invert.sweeps.sweep import Sweep
+from invert.sweeps.restoration import Restoration
 
 MANY = float(os.environ.get("INVERT_FUZZ", "0"))
 """The share of the many examples that are drawn; 0 in the suite, which draws few."""
@@ -229,8 +230,8 @@ def test_a_folder_with_one_thing_wrong(
             path.write_bytes(content)
 
 
-def up_to_the_first_step(request: Request, *_: object, **__: object) -> int:
-    Sweep(request)
+def up_to_the_first_step(request: Request | Restoration, *_: object, **__: object) -> int:
+    sweep_of(request)
     return 0
 
 
@@ -346,7 +347,9 @@ ODD = [
     "conv:99999999999999999999", "conv:1@6,6", "none.steps=1", "none.steps=", "none..=",
     f"none.steps={'9' * 400}", "%s", "{}", "\0", "🐱",
 ]  # fmt: skip
-OPTIONS = sorted({*options(), *(name for names in of_commands().values() for name in names)} - {"--open"})
+OPTIONS = sorted(
+    {*options(), *(name for names in of_commands().values() for name in names)} - {"--open", "--debug"}
+)
 OPTIONS += ["--lyer", "--open=1"]
 WORD = st.one_of(
     st.sampled_from(NAMES), st.sampled_from(ODD), st.text(st.characters(exclude_categories=()), max_size=9)

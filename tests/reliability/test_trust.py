@@ -219,6 +219,11 @@ def snapshot_gone(cell: Path) -> None:
     next((cell / "snapshots").iterdir()).unlink()
 
 
+def checkpoint_is_a_folder(cell: Path) -> None:
+    (cell / "record.json").unlink()
+    (cell / "checkpoint.safetensors").mkdir()
+
+
 def record_is_a_pipe(cell: Path) -> None:
     (cell / "record.json").unlink()
     os.mkfifo(cell / "record.json")
@@ -228,6 +233,7 @@ def record_is_a_pipe(cell: Path) -> None:
     "harm",
     [
         *(another_picture, picture_gone, picture_of_a_gibibyte, snapshot_gone, record_is_a_pipe),
+        checkpoint_is_a_folder,
         *(trace_gone, trace_cut, trace_of_words, trace_of_digits),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 
 from invert.errors import RequestError
-from invert.subjects import Subject, load, wrap
+from invert.subjects import Subject, classes, load, wrap
 
 NAMES = ("zebra", "golf ball", "golf cart", "Tench", "crane", "crane", "sea lion", "lion", "ox")
 
@@ -82,3 +82,12 @@ def test_labels_that_do_not_fit(tmp_path: Path, content: bytes | None, message: 
         path.write_bytes(content)
     with pytest.raises(RequestError, match=message):
         load("alexnet-mini", weights="random", labels=path)
+
+
+def test_a_name_of_a_megabyte_is_found_without_a_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To compile one of it takes seconds."""
+    names = ["x" * 1_000_000, "cat"]
+    monkeypatch.setattr(classes.re, "escape", None)
+    assert classes.index(names[0], names, 2, "net") == 0
+    with pytest.raises(RequestError, match="unknown class"):
+        classes.index("y" * 1_000_001, names, 2, "net")
