@@ -120,6 +120,7 @@ def text(folder: Path, out: Path) -> Case:
         lambda: invert.Observation(masked(folder / "kate_mask.png", out), whole(folder / "kate.png")),
         measure,
         {"biharmonic": biharmonic},
+        (invert.stop("heldout"),),
         published={"DIP, 6,000 steps": 30.86},
     )
 
@@ -164,6 +165,7 @@ def inpainting(folder: Path, out: Path) -> Iterator[Case]:
             observation,
             lambda image, bound: {"psnr": psnr(image, truth(bound))},
             {"biharmonic": biharmonic},
+            (invert.stop("heldout"),),
             published={"DIP, 11,000 steps": dip},
         )
 
@@ -216,6 +218,7 @@ def holes(folder: Path, out: Path) -> Iterator[Case]:
                 masked(folder / f"{name}_mask.png", out), whole(folder / f"{name}.png")
             ),
             lambda image, bound: {},
+            stops=(invert.stop("heldout"),),
         )
 
 
