@@ -67,6 +67,7 @@ def test_the_curve_the_residual_and_where_seeds_differ_are_there(restored, visit
     told = first.locator(".insights").inner_text()
     assert "tv against steps" in told and "what was observed less the picture" in told
     assert "where seeds differ" in told and "2 seeds; white is a standard deviation of" in told
+    assert "PSNR of what would be the result, in RGB or of grey, over the whole picture" in told
     curve = first.locator("svg.curve").first
     assert curve.locator("path.line").count() == 2 and curve.locator("line.stop").count() == 2
     assert "PSNR" in curve.get_attribute("aria-label") and "kept step" in curve.get_attribute("aria-label")
