@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fast fuzz mutants bench docs schema check clean
+.PHONY: demo test fast fuzz mutants bench docs release notebooks schema check clean
 
 # The bundled network and a photo that comes with matplotlib: nothing is downloaded.
 demo: $(VENV)/.installed
@@ -36,6 +36,14 @@ bench: $(VENV)/.installed
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -W -b html docs docs/_build
+
+# make release VERSION=0.2.0: version, changelog, sdist and wheel, checked, committed and tagged; nothing is sent.
+release: $(VENV)/.installed-dev
+	$(BIN)/python .ci/release.py $(VERSION)
+
+# The notebooks follow the scripts that are written in cells.
+notebooks: $(VENV)/.installed
+	$(BIN)/python examples/make_notebooks.py
 
 # The schema follows the classes in invert/report.py.
 schema: $(VENV)/.installed

@@ -36,6 +36,7 @@ __all__ = [  # noqa: F405
     "RowMeasure",
     "RunError",
     "Stop",
+    "Study",
     "Subject",
     "Sum",
     "load",
@@ -46,6 +47,7 @@ __all__ = [  # noqa: F405
     "restore",
     "run",
     "stop",
+    "study",
     "wrap",
 ]
 

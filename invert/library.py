@@ -30,6 +30,7 @@ from invert.settings import make_objective as objective
 from invert.settings import make_operator as operator
 from invert.settings import make_prior as prior
 from invert.settings import make_stop as stop
+from invert.studies import Study, study
 from invert.subjects import Layer, Subject, load, wrap
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "RowMeasure",
     "RunError",
     "Stop",
+    "Study",
     "Subject",
     "Sum",
     "load",
@@ -68,5 +70,6 @@ __all__ = [
     "restore",
     "run",
     "stop",
+    "study",
     "wrap",
 ]

@@ -301,6 +301,8 @@ def test_two_checkpoints_from_the_command_line(
     assert "code differs by 0." in page and "numbers over 1 photo, 3 seeds" in page
     unmatched = [not r["match"]["enough"] for s in "ab" for r in _report(tmp_path / "out" / s)["layers"]]
     assert page.count('<td class="unmatched">') == sum(unmatched) * len(FACETS_OF_32)
+    assert ("Kept, against depth" in page) is not all(unmatched)
+    assert ("are left out" in page) is (any(unmatched) and not all(unmatched))
 
 
 def test_codes_are_judged_without_seeds(own_network: str, tmp_path: Path, capsys: Any) -> None:

@@ -17,6 +17,7 @@ import invert_reports
 from invert.cli.progress import show
 from invert.cli.restored import show_restored
 from invert.cli.rows import show_rows
+from invert.cli.shown import show_pictures
 from invert.cli.terminal import PATH, say, tell
 from invert.errors import plain
 from invert.foreign import foreign
@@ -47,6 +48,7 @@ def carry_out(
     figure: Path | None = None,
     again: str | None = None,
     where: Placement = HERE,
+    shown: bool = False,
 ) -> int:
     """Run a request into `out`, drawing the page as cells finish, and say where it is.
 
@@ -75,6 +77,8 @@ def carry_out(
         _tell_unmatched(summary.layers)
         if common := told(summary.common):
             tell(f"common feature error: {plain(common, PATH)}")
+    if shown:
+        show_pictures(summary, out, to_error=as_json)
     if summary.status == "interrupted":
         tell(f"interrupted; the same command with {again or f'--resume {out}'} goes on")
     if open_page:

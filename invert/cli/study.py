@@ -50,6 +50,9 @@ class Output:
     )
     quiet: bool = option("--quiet", "no progress, only the last line", group=WHERE, default=False)
     json: bool = option("--json", "what comes out as JSON on standard output", group=WHERE, default=False)
+    show: bool = option(
+        "--show", "the pictures at the terminal, too (kitty, sixel, else blocks)", group=WHERE, default=False
+    )
     open: bool = option("--open", "open the page when it is done", group=WHERE, default=False)
     debug: bool = option("--debug", "a traceback with an error", group=WHERE, default=False)
 
@@ -88,6 +91,7 @@ def study(words: Sequence[str]) -> int:
         output.open,
         output.figure,
         where=where,
+        shown=output.show,
     )
 
 

@@ -54,7 +54,12 @@ def pictured(images: Tensor) -> Facets:
 
 
 def pictured_whole(images: Tensor) -> Tensor:
-    """Images `(…, C, H, W)` as `pictured` has their facets, over all channels at once."""
+    """Images `(…, C, H, W)` as `pictured` has their facets, over all channels at once.
+
+    Where there are several of several photos, one photo after the other, which takes a third of the memory.
+    """
+    if images.dim() > 4:
+        return torch.stack([pictured_whole(each) for each in images])
     return _without(images.double().flatten(-3), _idle(images).flatten(-3)).reshape(images.shape)
 
 

@@ -72,12 +72,14 @@ class Observation(Objective):
         """Drawn from its own seed; of what has channels, the same in all of them."""
         _, target = self._bound
         places = (1, 1, *target.shape[2:]) if target.ndim > 2 else target.shape
-        drawn = torch.rand(places, generator=torch.Generator().manual_seed(self.seed + KEPT_BACK)) < share
-        if not drawn.any() or drawn.all():
+        drawn = torch.rand(places, generator=torch.Generator().manual_seed(self.seed + KEPT_BACK))
+        count = max(1, round(share * drawn.numel()))
+        if count >= drawn.numel():
             raise RequestError(
-                f"{self}: {share:g} of what was observed is nothing or all: keep back another share"
+                f"{self}: {share:g} of what was observed is all of it: keep back a smaller share"
             )
-        return replace(self, kept_back=drawn.to(target.device))
+        kept_back = drawn <= drawn.flatten().kthvalue(count).values
+        return replace(self, kept_back=kept_back.to(target.device))
 
     def error_kept_back(self, image: Tensor) -> Tensor:
         return (

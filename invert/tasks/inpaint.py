@@ -37,6 +37,9 @@ class Inpaint(Task):
             )
         return self.make("mask", wanted, file=file, transparent=True)
 
+    def stops(self, bound: Observation) -> tuple[str, ...]:
+        return ("heldout",)
+
     def about(self, bound: Observation, wanted: Wanted) -> str:
         """How much is missing: of a mask the wrong way round, nearly all."""
         assert bound.observer is not None

@@ -77,7 +77,7 @@ class DeepImagePrior(Prior):
         "paper": {"steps": 3100, "learning_rate": 1e-3, "warmup": 0.0, "decay": 1.0, "kernel_rate": 0.0},
         "restoration": RESTORATION,
         "restoration-denoise": RESTORATION,
-        "restoration-inpaint": {**WITHOUT_NOISE, "steps": 600},
+        "restoration-inpaint": {**RESTORATION, "steps": 3000},
         "restoration-upscale": {**WITHOUT_NOISE, "steps": 120},
         "restoration-jpeg": {**WITHOUT_NOISE, "steps": 250},
         "restoration-flash": {**WITHOUT_NOISE, "steps": 250, "input_noise": 0.0},

@@ -22,7 +22,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     factory = Factory(tmp_path_factory.mktemp("large"), side=16)
     for n in range(36):
         factory.photo(f"photo {n}.jpg", turn=n % 4)
-    factory.feature(("conv1", HOSTILE, "fc6"), ("dip", "tv"), kept=False, snapshots=())
+    factory.feature(("conv1", HOSTILE, "fc6"), ("dip", "tv"), snapshots=())
     factory.write()
     invert_reports.write_page(factory.out)
     return factory.out
@@ -42,6 +42,7 @@ def test_the_overview_says_what_it_leaves_out_and_leads_there(large: Path) -> No
     text = (large / "report.html").read_text(encoding="utf-8")
     told = re.search(r"pictures of (\d+) of 432 runs, (\d+) of 36 photos", text)
     assert told is not None and int(told[1]) <= parts.SHOWN and 1 < int(told[2]) < 36
+    assert "Pooled over 36 photos, 2 seeds" in text  # as the bars are
     assert "3 layers × 2 priors × 36 photos × 2 seeds" in text  # the whole study, not what is shown of it
     links = re.findall(r'href="(pages/[^"]+)"', text)
     assert len(links) == len(list((large / "pages").iterdir()))
@@ -96,10 +97,10 @@ def test_a_report_of_moderate_size_is_one_page(make: Callable[..., Factory]) -> 
 
 
 def test_targets_are_parted_too(make: Callable[..., Factory], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "WHOLE", 4)
+    monkeypatch.setattr(parts, "WHOLE", 12)
     monkeypatch.setattr(parts, "SHOWN", 3)
     factory = make(side=16).maximise(("zebra", HOSTILE, "cat", "dog"))
     report = read_report(factory.write())
     found = parts.parts(report)
     assert sorted(r.id for part in found for r in part.report.runs) == sorted(r.id for r in report.runs)
-    assert len(found) > 1 and len(parts.overview(report).runs) <= 3
+    assert [len(part.report.runs) for part in found] == [12, 12] and len(parts.overview(report).runs) <= 3

@@ -56,6 +56,8 @@ def test_any_two_are_compared_under_the_slider(restored, visit):
     assert duel.locator("[data-side=right]").get_attribute("src") != before
     duel.locator("figure[data-name=nlm]").click()
     assert duel.locator("[data-told=right]").inner_text() == "nlm"
+    chosen = duel.locator("[data-choose=right]").evaluate("select => select.selectedOptions[0].textContent")
+    assert chosen == "nlm"
     duel.locator("input[type=range]").fill("80")
     clip = duel.locator("[data-side=right]").evaluate("image => getComputedStyle(image).clipPath")
     assert "80%" in clip
@@ -67,6 +69,7 @@ def test_the_curve_the_residual_and_where_seeds_differ_are_there(restored, visit
     told = first.locator(".insights").inner_text()
     assert "tv against steps" in told and "what was observed less the picture" in told
     assert "where seeds differ" in told and "2 seeds; white is a standard deviation of" in told
+    assert "PSNR of what would be the result, in RGB or of grey, over the whole picture" in told
     curve = first.locator("svg.curve").first
     assert curve.locator("path.line").count() == 2 and curve.locator("line.stop").count() == 2
     assert "PSNR" in curve.get_attribute("aria-label") and "kept step" in curve.get_attribute("aria-label")

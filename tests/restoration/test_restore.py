@@ -62,6 +62,8 @@ def test_what_is_known_is_put_back_and_the_hole_is_filled(
     assert not np.array_equal(result[hole > 0], damaged[hole > 0])
     (run,) = report["runs"]
     assert run["observed"]["operator"] == "mask"
+    alone = pixels(tmp_path / "out" / run["files"]["image"])
+    assert np.array_equal(alone[hole == 0], pixels(file)[hole == 0])
     assert report["images"][0]["about"] == f"{100 * 6 / (WIDTH * HEIGHT):.1f} % of the pixels are missing"
     missing = ((result.astype(float) - pixels(file)) / 255)[hole > 0]
     (row,) = report["layers"]

@@ -180,5 +180,6 @@ def panels(rows: list[Row]) -> list[Panel]:
         for facet in facets(of_prior[0].row["a"]):
             lines = [Series(side.upper(), [row.kept(side, facet) for row in of_prior]) for side in ("a", "b")]
             layers = [row.row["layer"] for row in of_prior]
-            made.append(Panel(f"{facet_label(facet)}, {prior}", layers, lines, share=True))
+            if any(value is not None for line in lines for value in line.values):
+                made.append(Panel(f"{facet_label(facet)}, {prior}", layers, lines, share=True))
     return made

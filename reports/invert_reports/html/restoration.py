@@ -35,6 +35,13 @@ ENDS = {
 }
 
 
+TRACED = (
+    ("psnr", "PSNR of what would be the result, in RGB or of grey, over the whole picture", "dB"),
+    ("loss", "error ‖A(x) − y‖² / ‖y‖², as no truth is known", ""),
+)
+"""What of a trace is drawn, the first that is there: its name, what it is, its unit."""
+
+
 @dataclass
 class Shown:
     """A picture of the comparison: `kind` is observed, floor, restored or truth."""
@@ -303,27 +310,20 @@ class PictureView:
         return found
 
     @property
-    def curves(self) -> list[tuple[str, Markup, str]]:
-        """Of each prior: a title, the curve, and why it ended."""
+    def curves(self) -> list[tuple[str, Markup, str, str]]:
+        """Of each prior: its name, the curve, what is drawn, and why it ended."""
         return [
-            (part.row.prior, drawn, self.ended(part)) for part in self.parts if (drawn := self._curve(part))
+            (part.row.prior, *drawn, self.ended(part)) for part in self.parts if (drawn := self._curve(part))
         ]
 
-    def _curve(self, part: Part) -> Markup | None:
-        curves: list[Curve] = []
-        known = False
-        for run in part.runs:
-            trace = read_json(self.page.out, run.files.trace)
-            made = _curve_of(trace, "psnr", run) if isinstance(trace, dict) else None
-            known = known or made is not None
-            made = made or (_curve_of(trace, "loss", run) if isinstance(trace, dict) else None)
-            if made is not None:
-                curves.append(made)
-        if not curves:
-            return None
-        if known:
-            return curve(curves, "PSNR of what would be the result (RGB or grey, whole picture)", "dB")
-        return curve(curves, "normalised error ‖A(x) − y‖² / ‖y‖²", "", log=True)
+    def _curve(self, part: Part) -> tuple[Markup, str] | None:
+        """PSNR where the truth is known, else the error."""
+        traces = [(run, read_json(self.page.out, run.files.trace)) for run in part.runs]
+        for name, what, unit in TRACED:
+            made = [_curve_of(trace, name, run) for run, trace in traces if isinstance(trace, dict)]
+            if curves := [one for one in made if one is not None]:
+                return curve(curves, what, unit, log=not unit), what
+        return None
 
     @cached_property
     def shares(self) -> list[tuple[str, Bars]]:

@@ -226,6 +226,11 @@ class View:
         """What a row's own numbers are pooled over; empty where that is one photo."""
         return over(crossing.summary) if is_pooled(crossing.summary) else ""
 
+    def pooled_over(self, study: Study) -> str:
+        """What a study's rows are pooled over, which an overview shows a part of."""
+        rows = [crossing.summary for row in study.rows for crossing in row.crossings]
+        return over(max(rows, key=lambda row: row.photos_there or row.photos)) if rows else ""
+
     def ranking(self, crossing: Crossing) -> str:
         """The photos of which a row keeps most and least, by name; empty where none are named."""
         known = crossing.summary.ranking
