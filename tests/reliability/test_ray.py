@@ -73,7 +73,7 @@ def test_a_node_and_the_driver_are_lost_and_nothing_else(
         [sys.executable, "-c", PROGRAM, *words, "--out", str(out), "--on", where.on or "", "--quiet"],
         stderr=subprocess.PIPE,
     )
-    wait_for(lambda: len(finished(out)) >= 6)
+    wait_for(lambda: len(finished(out)) >= 6, 240)
     driver.kill()
     driver.communicate()
     before = finished(out)
