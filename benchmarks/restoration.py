@@ -30,9 +30,9 @@ import invert
 from invert import images
 from invert.engine.optimisation import Optimisation, Step, Stopped
 from invert.engine.problem import Problem
+from invert.floors.cosines import cosines
 from invert.operators import resampling
 from invert.operators.jpeg import Stored, levels
-from invert.operators.sliding_cosines import sliding_cosines
 from invert.protocols import Stop
 from invert.tasks import Wanted, find
 
@@ -99,7 +99,7 @@ def denoising(folder: Path) -> Iterator[Case]:
             name,
             observation,
             lambda image, bound: {"psnr": psnr(image, truth(bound))},
-            {"non-local means": by_nlm, "sliding cosines": by_cosines},
+            {"non-local means": by_nlm, "sliding cosines": cosines},
             (invert.stop("discrepancy"),),
             published={"DIP": dip, "CBM3D": cbm3d, "NLM": nlm},
         )
@@ -177,18 +177,26 @@ def jpeg(shared: Path, out: Path) -> Iterator[Case]:
         def observation(name: str = name, clean: Path = clean) -> invert.Observation:
             stored = out / "masks" / f"{name}.jpg"
             Image.open(clean).convert("RGB").save(stored, quality=10)
-            operator = invert.operator("jpeg", file=str(stored))
+            operator = invert.operator("jpeg", file=str(stored), cosines=0.8)
             return invert.Observation(operator, whole(clean), observed=whole(stored))
 
         def measure(image: Tensor, bound: invert.Observation) -> Numbers:
             return {"psnr": psnr(image, truth(bound)), "coefficients": as_stored(image, bound)}
 
-        yield Case("jpeg", name, observation, measure, {"decoded": decoded, "means of 9": means_of_nine})
+        yield Case(
+            "jpeg",
+            name,
+            observation,
+            measure,
+            {"decoded": decoded, "means of 9": means_of_nine, "sliding cosines": cosines},
+        )
     snail = shared / "dip" / "denoising" / "snail.jpg"
     yield Case(
         "jpeg",
         "snail",
-        lambda: invert.Observation(invert.operator("jpeg", file=str(snail)), observed=whole(snail)),
+        lambda: invert.Observation(
+            invert.operator("jpeg", file=str(snail), cosines=0.8), observed=whole(snail)
+        ),
         lambda image, bound: {"coefficients": as_stored(image, bound)},
     )
 
@@ -239,10 +247,6 @@ def by_nlm(bound: invert.Observation) -> Tensor:
         pixels, patch_size=5, patch_distance=6, h=0.8 * sigma, sigma=sigma, fast_mode=False, channel_axis=-1
     )
     return torch.from_numpy(made).movedim(-1, 0)[None].float().clamp(0, 1)
-
-
-def by_cosines(bound: invert.Observation) -> Tensor:
-    return sliding_cosines(bound.seen, noise(bound)).clamp(0, 1)
 
 
 def biharmonic(bound: invert.Observation) -> Tensor:

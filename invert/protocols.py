@@ -196,6 +196,10 @@ class Observer(nn.Module, ABC):
         with it without being the same (it would round to it, say)."""
         return cast(Tensor, self(image))
 
+    def another(self, observed: Tensor) -> Tensor | None:
+        """What a method of a second makes of what was observed, `(1, C, H, W)`; None where there is none."""
+        return None
+
     def joined(self, image: Tensor, observed: Tensor) -> Tensor:
         """`image`, as a prior drew it, with another estimate taken in, where the operator has one."""
         return image

@@ -57,7 +57,7 @@ class Parser(argparse.ArgumentParser):
             name = word.partition("=")[0]
             if name.startswith("--") and " " not in word and name not in known:
                 raise unknown("option", name, known, f"see {self.prog} --help")
-            if word == f"{name}=--":  # which argparse takes for the end of the options
+            if name in known and word == f"{name}=--":  # which argparse takes for the end of the options
                 self.error(f"argument {name}: it cannot be '--'")
         # Where files may stand among the options, those are read first.
         several = any(action.nargs == "*" and not action.option_strings for action in self._actions)

@@ -60,7 +60,7 @@ class Noisy(Observer):
         """A share of sliding cosines taken in."""
         if not (self.cosines and self.sigma):
             return image
-        return torch.lerp(image, self._by_cosines(observed).expand_as(image), self.cosines)
+        return torch.lerp(image, self.another(observed).expand_as(image), self.cosines)
 
     def consistent(self, image: Tensor, observed: Tensor) -> Tensor:
         """So much nearer to what was observed that no more than the noise lies between them."""
@@ -68,8 +68,8 @@ class Noisy(Observer):
         distance = residual.flatten(1).square().mean(1).sqrt()[:, None, None, None]
         return observed - residual * (self.noise_level(observed) / distance.clamp(min=1e-12)).clamp(max=1)
 
-    def _by_cosines(self, observed: Tensor) -> Tensor:
-        """Computed once."""
+    def another(self, observed: Tensor) -> Tensor:
+        """Sliding cosines, computed once."""
         if self._cleaned is None or self._cleaned[0] is not observed:
             self._cleaned = observed, sliding_cosines(observed, self.noise_level(observed)).clamp(0, 1)
         return self._cleaned[1]

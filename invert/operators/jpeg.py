@@ -15,6 +15,7 @@ from invert import images
 from invert.errors import RequestError
 from invert.operators import jpeg_file
 from invert.operators.jpeg_file import LEVEL, SIDE, JpegFile, Plane
+from invert.operators.sliding_cosines import sliding_cosines
 from invert.protocols import Observer, Operator, Shape
 
 YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
@@ -22,6 +23,8 @@ YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.0
 ROUNDS = 100
 """Of `consistent`, at most: after colours out of range were cut off, and of blocks that the edge cuts,
 some coefficients are out of theirs again."""
+STRENGTH = 1.5
+"""Of that noise, for `sliding_cosines`: times what rounding to the step of the lowest frequency comes to."""
 MARGIN = 1.0
 """How far within its interval a coefficient is put, in levels of 255: a file of 8 bits rounds it."""
 
@@ -43,21 +46,27 @@ class Jpeg(Operator):
     quality: int = 10
     """Pillow's, 1 to 95, where there is no file."""
     file: str = ""
+    cosines: float = 0.0
+    """How much of a result is what sliding cosines make of the decoded picture, as for `identity`."""
 
     def __post_init__(self) -> None:
+        if not 0 <= self.cosines <= 1:
+            raise ValueError(f"cosines is {self.cosines}: it must lie between 0 and 1")
         if not 1 <= self.quality <= 95:
             raise ValueError(f"quality is {self.quality}: it must be a whole number from 1 to 95")
 
     def start(self, shape: Shape, rng: torch.Generator) -> Stored:
         if not self.file:
-            return Stored(_encoded(torch.zeros(1, *shape), self.quality), shape[0], self.quality)
+            return Stored(
+                _encoded(torch.zeros(1, *shape), self.quality), shape[0], self.quality, self.cosines
+            )
         stored = jpeg_file.read(self.file)
         if stored.size != shape[1:] or len(stored.planes) > shape[0]:
             raise RequestError(
                 f"{self.file} is {stored.size[1]} × {stored.size[0]} of {len(stored.planes)} components, "
                 f"the picture {shape[2]} × {shape[1]} of {shape[0]}"
             )
-        return Stored(stored, shape[0], None)
+        return Stored(stored, shape[0], None, self.cosines)
 
 
 class Stored(Observer):
@@ -71,8 +80,10 @@ class Stored(Observer):
     observed: Tensor
     ycc: Tensor
 
-    def __init__(self, stored: JpegFile, channels: int, quality: int | None) -> None:
+    def __init__(self, stored: JpegFile, channels: int, quality: int | None, cosines: float) -> None:
         super().__init__()
+        self.cosines = cosines
+        self._cleaned: tuple[Tensor, Tensor] | None = None
         self.size, self.planes, self.channels, self.quality = stored.size, stored.planes, channels, quality
         self.counts = [tuple(levels.shape[:2]) for levels in stored.levels]
         self.most = tuple(max(plane.shrink[axis] for plane in stored.planes) for axis in (0, 1))
@@ -107,6 +118,19 @@ class Stored(Observer):
     def measured(self, given: Tensor) -> Tensor:
         """What the file holds; of another picture, what it would be rounded to."""
         return self.observed if self.quality is None else self.observe(given)
+
+    def joined(self, image: Tensor, observed: Tensor) -> Tensor:
+        """A share of sliding cosines taken in, as if what was rounded away were noise."""
+        if not self.cosines:
+            return image
+        return torch.lerp(image, self.another(observed).expand_as(image), self.cosines)
+
+    def another(self, observed: Tensor) -> Tensor:
+        """Sliding cosines, of the picture as it is decoded; computed once."""
+        if self._cleaned is None or self._cleaned[0] is not observed:
+            sigma = STRENGTH * float(self.step[1]) / 12**0.5
+            self._cleaned = observed, sliding_cosines(self.seen(observed), sigma).clamp(0, 1)
+        return self._cleaned[1]
 
     def consistent(self, image: Tensor, observed: Tensor) -> Tensor:
         """Every coefficient brought to the nearest that rounds to what was observed."""

@@ -88,7 +88,9 @@ def _settings(said: Said) -> dict[str, dict[str, str]]:
 SETTINGS = Asked(
     (
         Option(
-            "--set", "of a prior (see `invert priors`), a stop or an objective", "NAME.SETTING=VALUE",
+            "--set",
+            "of a prior (see `invert priors`), a stop, an objective or (restore) an operator",
+            "NAME.SETTING=VALUE",
             Form(parse_assignment, lambda one: f"{one[0]}.{one[1]}={one[2]}"), repeated=True,
         ),
     ),

@@ -7,17 +7,19 @@ from invert.scans import Scan
 from invert.tasks.task import Task, Wanted
 
 QUALITY = 10
+COSINES = 0.8
+"""How much of a result is what sliding cosines make of the decoded picture."""
 
 
 class Jpeg(Task):
     name = "jpeg"
     takes = ("quality",)
-    floors = ("unchanged",)
+    floors = ("unchanged", "cosines")
 
     def title(self, wanted: Wanted) -> str:
         return f"jpeg, quality {wanted.quality or QUALITY}" if wanted.simulate else "jpeg"
 
     def operator(self, file: str, scan: Scan, wanted: Wanted) -> Operator:
         if wanted.simulate:
-            return self.make("jpeg", wanted, quality=wanted.quality or QUALITY)
-        return self.make("jpeg", wanted, file=file)
+            return self.make("jpeg", wanted, quality=wanted.quality or QUALITY, cosines=COSINES)
+        return self.make("jpeg", wanted, file=file, cosines=COSINES)

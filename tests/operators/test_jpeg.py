@@ -118,3 +118,14 @@ def test_what_cannot_be_read(photo: Tensor, tmp_path: Path) -> None:
         bound(file, decoded)
     with pytest.raises(RequestError, match="quality is 0"):
         invert.operator("jpeg", quality=0)
+
+
+def test_sliding_cosines_come_nearer_and_still_agree(photo: Tensor, tmp_path: Path) -> None:
+    file, decoded = stored(photo, tmp_path)
+    known = invert.Observation(invert.operator("jpeg", file=file, cosines=1.0), observed=decoded).bind(None)
+    found = known.finished(torch.full_like(decoded, 0.5))
+    clean = images.to_float(picture(photo))
+    assert psnr(found, clean) > psnr(decoded, clean) + 0.3
+    assert float(known.error(found, {})) < 1e-6
+    with pytest.raises(RequestError, match="cosines is 2"):
+        invert.operator("jpeg", cosines=2.0)

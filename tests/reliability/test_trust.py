@@ -24,7 +24,9 @@ import invert_reports
 from invert.engine.optimisation import Optimisation
 from invert.files import json_bytes
 from invert.sweeps import folder, worker
+from invert.sweeps.folder import Folder
 from invert.sweeps.request import Request
+from invert.sweeps.restoration_sweep import _known as known_floor
 from invert.sweeps.sweep import Notice, Sweep
 from invert.sweeps.worker import GroupStep
 
@@ -445,3 +447,14 @@ def test_checkpoints_are_written_while_a_cell_lasts(
         CELL.removeprefix("runs/"), fingerprint(Sweep(request_of_one).cells)
     )
     assert state is not None and int(state["step"]) >= 3
+
+
+@pytest.mark.parametrize("file", ["../secret.png", "images/floors/other.png", None])
+def test_a_floor_lies_where_it_is_written(file: str | None, tmp_path: Path) -> None:
+    """What floors.json says of one is taken where it names the file that this tool writes, and no other."""
+    for name in ("secret.png", "out/images/floors/other.png", "out/images/floors/photo-box.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), "red").save(tmp_path / name)
+    folder, written = Folder(tmp_path / "out"), "images/floors/photo-box.png"
+    assert known_floor(folder, {"method": "box", "file": written}, written) is not None
+    assert known_floor(folder, {"method": "box", "file": file}, written) is None

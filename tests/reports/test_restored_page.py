@@ -56,6 +56,8 @@ def test_any_two_are_compared_under_the_slider(restored, visit):
     assert duel.locator("[data-side=right]").get_attribute("src") != before
     duel.locator("figure[data-name=nlm]").click()
     assert duel.locator("[data-told=right]").inner_text() == "nlm"
+    chosen = duel.locator("[data-choose=right]").evaluate("select => select.selectedOptions[0].textContent")
+    assert chosen == "nlm"
     duel.locator("input[type=range]").fill("80")
     clip = duel.locator("[data-side=right]").evaluate("image => getComputedStyle(image).clipPath")
     assert "80%" in clip
