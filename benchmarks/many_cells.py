@@ -140,7 +140,7 @@ def opens(page: Path) -> float:
     return took[1] - took[0]
 
 
-def study(out: Path, cells: int) -> None:
+def study(out: Path, cells: int, seconds: float) -> None:
     count = max(cells // (len(LAYERS) * len(PRIORS) * SEEDS), 1)
     folder = out / "photos"
     if not folder.is_dir():
@@ -161,7 +161,10 @@ def study(out: Path, cells: int) -> None:
     total, done, written, drawing = len(sweep.cells), 0, 0, 0.0
     print(f"{total} cells: {len(LAYERS)} layers x {len(PRIORS)} priors x {count} photos x {SEEDS} seeds")
     began, since, tenth = time.process_time(), time.monotonic(), max(total // 10, 1)
+    end = time.monotonic() + seconds
     for event in sweep.run(out / "study", resume=True):
+        if time.monotonic() > end and not sweep.interrupted:
+            sweep.interrupt()
         if isinstance(event, ReportWritten):
             before = time.process_time()
             invert_reports.write_page(event.out, event.report)
@@ -194,13 +197,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", type=int, default=10_000)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="leave off after so many")
     parser.add_argument("--measure", action="store_true", help="every row, as a study does")
     options = parser.parse_args()
     if not options.measure:
         summary.measure_row, summary.kept_map = copied(summary.measure_row), copied(summary.kept_map)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if options.out is not None:
-        study(options.out, options.cells)
+        study(options.out, options.cells, options.seconds)
         sys.exit()
     with tempfile.TemporaryDirectory() as temporary:
-        study(Path(temporary), options.cells)
+        study(Path(temporary), options.cells, options.seconds)

@@ -72,7 +72,7 @@ def test_ctrl_c_once_keeps_the_best_of_every_worker(model: str, tmp_path: Path) 
         ("tv", "interrupted"),
     ]
     assert len(list(out.glob("runs/*/checkpoint.safetensors"))) == 2 and not half_written(out)
-    wait_for(lambda: not any(Path(f"/proc/{each}").exists() for each in at_work), 10)
+    wait_for(lambda: not any(Path(f"/proc/{each}").exists() for each in at_work))
 
 
 def test_workers_end_with_a_driver_that_is_killed_and_their_cells_go_on(
@@ -85,7 +85,7 @@ def test_workers_end_with_a_driver_that_is_killed_and_their_cells_go_on(
     at_work = workers(process.pid or 0)
     process.kill()
     process.join()
-    wait_for(lambda: not any(Path(f"/proc/{each}").exists() for each in at_work), 10)
+    wait_for(lambda: not any(Path(f"/proc/{each}").exists() for each in at_work))
     assert invert(*asked, model=model) == 0
     assert invert(*LONG, "--steps", 1500, "--jobs", 1, "--out", tmp_path / "one", model=model) == 0
     assert differences(contents(tmp_path / "one"), contents(out)) == []
