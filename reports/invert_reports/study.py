@@ -184,7 +184,7 @@ def titles(networks: Sequence[tuple[str, str | None]]) -> list[str]:
     """What tells networks apart, each its name and its weights: checkpoints of one by their files."""
     if len({model for model, _ in networks}) > 1 or len(set(networks)) == 1:
         return [model or "the network" for model, _ in networks]
-    files = [PurePath(weights or "").name for _, weights in networks]
+    files = [PurePath((weights or "").removeprefix("file ")).name for _, weights in networks]
     if len(set(files)) == len(files):
         return [file or networks[0][0] or "the network" for file in files]
     return [weights or model or "the network" for model, weights in networks]
