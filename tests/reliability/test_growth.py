@@ -6,6 +6,7 @@ import json
 import shlex
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -242,3 +243,19 @@ def test_a_request_that_names_no_path_is_one_line(
     assert resume(out) == resume(out, "--image", photos / "sea.png") == 2
     told = capsys.readouterr().err
     assert told.count("\n") == 2 and "--debug" not in told
+
+
+@pytest.mark.parametrize("plugin", ["odds", "wmv"])
+def test_settings_of_an_objective_or_a_stop_that_is_there_are_refused(plugin: str, tmp_path: Path) -> None:
+    """Their cells would be others; those of one that is new come on top."""
+    held = Request(model="m", objective=("odds",), stop=("wmv",), settings={"odds": {"target": "1"}})
+    with pytest.raises(RequestError, match=rf"{plugin}\.patience was not set, now 3"):
+        growth.grown(held, {"set": [(plugin, "patience", "3")]}, tmp_path)
+    more = growth.grown(held, {"objective": ("class",), "set": [("class", "target", "2")]}, tmp_path)
+    assert more.objective == ("odds", "class") and more.settings["class"] == {"target": "2"}
+    changed = replace(held, settings={**held.settings, plugin: {"target": "1", "patience": "3"}})
+    assert (
+        growth.differences(changed.as_json(), held.as_json())
+        != []
+        == growth.differences(more.as_json(), held.as_json())
+    )
