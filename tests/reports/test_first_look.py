@@ -11,8 +11,8 @@ from invert_reports.study import titles
 
 KNOWN = [
     (
-        [("alexnet", "a/v1.safetensors"), ("alexnet", "a/v2.safetensors")],
-        ["v1.safetensors", "v2.safetensors"],
+        [("alexnet", "file v1.safetensors"), ("alexnet", "file v2.pth")],
+        ["v1.safetensors", "v2.pth"],
     ),
     ([("alexnet", "a/w.pt"), ("alexnet", "b/w.pt")], ["a/w.pt", "b/w.pt"]),
     ([("alexnet", "w.pt"), ("vgg11", "w.pt")], ["alexnet", "vgg11"]),
