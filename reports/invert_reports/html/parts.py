@@ -57,8 +57,8 @@ def left_out(report: Report, shown: Report) -> str:
     few, all_photos = len(shown.images), len(report.images)
     photos = f", {few} of {all_photos} photos" if few < all_photos else ""
     return (
-        f"This overview shows pictures of {len(shown.runs):,} of {len(report.runs):,} runs{photos}; its "
-        "charts, bars and the table of layers are over all. Every run is on one of these pages:"
+        f"This overview shows pictures of {len(shown.runs):,} of {len(report.runs):,} runs{photos}; the "
+        "charts and the table of layers are of whole rows. Every run is on one of these pages:"
     )
 
 
