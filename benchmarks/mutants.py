@@ -62,7 +62,7 @@ MUTANTS = (
            "self.level - self.fall * self.level.abs().nan_to_num(posinf=0)", "self.level"),
     Mutant("identity-judged", "invert/measures/identity.py", "if row.judge is not None:", "if False:"),
     Mutant("attribution-of-class-0", "invert/sweeps/worker.py",
-           "class_index = subject.top(photo, 1)[0][0][0]", "class_index = 0"),
+           "class_index = self.subject.top(self.photo, 1)[0][0][0]", "class_index = 0"),
     Mutant("notebook-html", "invert/api.py", "{escape(self._in_words())}", "{self._in_words()}"),
     Mutant("last-for-best", "invert/api.py",
            "image = stopped.best[b : b + 1]", "image = stopped.last[b : b + 1]"),

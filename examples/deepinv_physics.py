@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import deepinv
+import deepinv  # type: ignore[import-not-found, unused-ignore]
 import torch
 from torch import Tensor
 
@@ -87,6 +87,7 @@ def main() -> None:
     observation = invert.Observation(Physics(physics=physics), photo).bind(None)
     result = invert.restore(observation, options.prior, steps=options.steps)
     save_png(result.image, options.out)
+    assert observation.target is not None
     blurred = -10 * torch.log10((observation.target - photo).square().mean())
     print(f"{options.out}: PSNR {result.measures['psnr']:.2f} dB, of what was observed {blurred:.2f} dB")
 

@@ -88,11 +88,12 @@ def priors(words: list[str]) -> int:
     parser("priors", "The priors, their settings and defaults, and their presets.").parse_args(words)
     for name, cls in registry.working("invert.priors").items():
         summary = (cls.__doc__ or "").strip().partition("\n")[0]
-        rows = [
-            (f"{name}.{setting}", *map(_text, (default, *(p.get(setting, "") for p in cls.presets.values()))))
-            for setting, default in _defaults(cls).items()
-        ]
-        show_table(("setting", "default", *cls.presets), rows, title=f"{name}: {summary}")
+        rows = [(f"{name}.{setting}", _text(default)) for setting, default in _defaults(cls).items()]
+        show_table(("setting", "default"), rows, title=f"{name}: {summary}")
+        for preset, settings in cls.presets.items():
+            said = "; ".join(f"{setting} {_text(value)}" for setting, value in settings.items())
+            say(f"{name}.preset={preset}: {said}")
+        print()
     for plugin in registry.broken("invert.priors"):
         say(f"broken: {plugin.reason}")
     print("Change one with --set NAME.SETTING=VALUE, a group with --set NAME.preset=NAME.")
@@ -105,4 +106,6 @@ def _defaults(cls: type[Prior]) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(_text, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

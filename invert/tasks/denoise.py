@@ -11,8 +11,6 @@ from invert.tasks.task import Task, Wanted
 AUTO = "auto"
 SIMULATED = 25.0
 """The noise that is added where nobody says how much, in levels of 255: that of the published tables."""
-COSINES = 0.8
-"""How much of a result is the floor of that name: the two together are better than either."""
 
 
 class Denoise(Task):
@@ -36,7 +34,7 @@ class Denoise(Task):
         if sigma is None or sigma == AUTO:
             sigma = SIMULATED if wanted.simulate else 255 * estimated(scan)
         assert not isinstance(sigma, str)
-        return self.make("identity", wanted, sigma=sigma / 255, cosines=COSINES)
+        return self.make("identity", wanted, sigma=sigma / 255)
 
     def stops(self, bound: Observation) -> tuple[str, ...]:
         return ("discrepancy",) if bound.noise else ("emv",)

@@ -7,8 +7,6 @@ from invert.scans import Scan
 from invert.tasks.task import Task, Wanted
 
 QUALITY = 10
-COSINES = 0.8
-"""How much of a result is what sliding cosines make of the decoded picture."""
 
 
 class Jpeg(Task):
@@ -21,5 +19,5 @@ class Jpeg(Task):
 
     def operator(self, file: str, scan: Scan, wanted: Wanted) -> Operator:
         if wanted.simulate:
-            return self.make("jpeg", wanted, quality=wanted.quality or QUALITY, cosines=COSINES)
-        return self.make("jpeg", wanted, file=file, cosines=COSINES)
+            return self.make("jpeg", wanted, quality=wanted.quality or QUALITY)
+        return self.make("jpeg", wanted, file=file)

@@ -216,7 +216,7 @@ def test_any_command_line_is_done_or_one_line(
 ) -> None:
     """Everything up to the first step; the steps are those of the other tests."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(carry_out, "carry_out", lambda request, *_: (Sweep(request), 0)[1])
+    monkeypatch.setattr(carry_out, "carry_out", lambda request, *_, **__: (Sweep(request), 0)[1])
     line = [own_network if word == "MODEL" else word for word in line]
     if not line or line[0] not in ("priors", "report", "layers"):
         line = [own_network, *line]
