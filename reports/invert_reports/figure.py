@@ -17,7 +17,7 @@ from invert.pictures import read_own
 from invert.report import Record, ReportedPhoto, read_report
 from invert_reports.files import inside
 from invert_reports.html.numbers import short
-from invert_reports.study import Crossing, Study, studies
+from invert_reports.study import Crossing, NetworkStudy, studies
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,7 +63,7 @@ def write_figure(out: Path, file: Path, *, photo: str | None = None, seed: int |
     return write_whole(file, buffer.getvalue())
 
 
-def _grid(out: Path, study: Study, photo: str | None, seed: int | None) -> Figure:
+def _grid(out: Path, study: NetworkStudy, photo: str | None, seed: int | None) -> Figure:
     """Layers (or targets) from left to right, a row a prior, the original at the left of the first row."""
     from matplotlib.figure import Figure
 
@@ -108,7 +108,7 @@ def _grid(out: Path, study: Study, photo: str | None, seed: int | None) -> Figur
     return figure
 
 
-def _original(study: Study, photo: str | None) -> ReportedPhoto | None:
+def _original(study: NetworkStudy, photo: str | None) -> ReportedPhoto | None:
     known = {entry.id: entry for entry in study.photos}
     if photo is None:
         return next(iter(known.values()), None)

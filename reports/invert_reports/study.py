@@ -55,7 +55,7 @@ class Row:
 
 
 @dataclass
-class Study:
+class NetworkStudy:
     """Everything a report holds about one network."""
 
     key: str
@@ -71,7 +71,7 @@ class Study:
         return [crossing for row in (*self.rows, *self.gallery) for crossing in row.crossings]
 
 
-def studies(report: Report) -> list[Study]:
+def studies(report: Report) -> list[NetworkStudy]:
     """One study for each network in the report, in the order of its sources."""
     subjects = _subjects(report)
     return [_study(f"n{n}", subject, members, report) for n, (subject, members) in enumerate(subjects)]
@@ -96,7 +96,7 @@ def _identity(subject: ReportedSubject) -> tuple[object, ...]:
     return subject.model, subject.sha256, subject.input.shape, subject.input.mean, subject.input.std
 
 
-def _study(key: str, subject: ReportedSubject, members: set[str | None], report: Report) -> Study:
+def _study(key: str, subject: ReportedSubject, members: set[str | None], report: Report) -> NetworkStudy:
     runs = [run for run in report.runs if run.source in members]
     summaries = [row for row in report.layers if row.source in members]
     inversions = [run for run in runs if run.objective == "feature"]
@@ -107,7 +107,7 @@ def _study(key: str, subject: ReportedSubject, members: set[str | None], report:
     used = {run.image for run in inversions}
     columns = _columns([*inversions, *summaries], inversions)
     gallery_columns = _columns(maximisations, maximisations)
-    return Study(
+    return NetworkStudy(
         key=key,
         subject=subject,
         photos=[photo for photo in report.images if photo.id in used or members == {None}],

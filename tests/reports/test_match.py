@@ -48,8 +48,8 @@ def test_the_tables_say_whether_a_layer_is_matched(make) -> None:
     _, view = shown(factory.write())
     for table, last in ((view.layers, 1), (view.runs, -1)):
         column = [head["text"] for head in table["heads"]].index("matched")
-        assert table["rows"][0]["cells"][column] == ("yes, 22 dB", 21.7)
-        assert table["rows"][last]["cells"][column] == ("no, 9 dB", 9.6)
+        assert table["rows"][0]["fields"][column] == ("yes, 22 dB", 21.7)
+        assert table["rows"][last]["fields"][column] == ("no, 9 dB", 9.6)
 
 
 def test_a_control_that_is_not_matched_is_called_so(make) -> None:

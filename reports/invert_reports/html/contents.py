@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from invert.report import Numbers, Record, Report, ReportedPhoto, ScoredPhoto
 from invert_reports.html.pictures import Album
 from invert_reports.html.vocabulary import OWN
-from invert_reports.study import Crossing, Study, target_name
+from invert_reports.study import Crossing, NetworkStudy, target_name
 
 REAL = ("highest", "lowest")
 NOTES = {
@@ -20,7 +20,7 @@ NOTES = {
 class Contents:
     """Collects every picture of a report into an album, and knows which run shows which."""
 
-    def __init__(self, report: Report, studies: Sequence[Study], album: Album) -> None:
+    def __init__(self, report: Report, studies: Sequence[NetworkStudy], album: Album) -> None:
         self.report, self.studies, self.album = report, studies, album
         self.runs = [run for study in studies for crossing in study.crossings() for run in crossing.runs]
         self._numbers = {id(run): n for n, run in enumerate(self.runs)}

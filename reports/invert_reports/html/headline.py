@@ -8,12 +8,12 @@ from invert_reports.html.bars import is_unmatched
 from invert_reports.html.charts import Panel, Series
 from invert_reports.html.numbers import SHARES, facet_label, facets, in_order
 from invert_reports.html.vocabulary import OWN, Vocabulary
-from invert_reports.study import Crossing, Row, Study
+from invert_reports.study import Crossing, NetworkStudy, Row
 
 MOST_PANELS = 4
 
 
-def panels(study: Study, vocabulary: Vocabulary) -> list[Panel]:
+def panels(study: NetworkStudy, vocabulary: Vocabulary) -> list[Panel]:
     """Kept by facet, of the rows that can be read; without any, up to four numbers that single runs have."""
     layers = _layers(study)
     if len(layers) < 2:
@@ -36,7 +36,7 @@ def _drawn(crossing: Crossing, name: str, share: bool) -> float | None:
     return None if share and is_unmatched(crossing.summary.match) else row_number(crossing, name)
 
 
-def _layers(study: Study) -> list[Row]:
+def _layers(study: NetworkStudy) -> list[Row]:
     """The rows that have a depth."""
     return [row for row in study.rows if row.posed is None]
 
@@ -54,7 +54,7 @@ def run_numbers(crossing: Crossing, name: str) -> list[float]:
     return [value for value in found if value is not None]
 
 
-def _fallback(study: Study, vocabulary: Vocabulary) -> list[str]:
+def _fallback(study: NetworkStudy, vocabulary: Vocabulary) -> list[str]:
     """The numbers that are meant for a chart first, then others that have a better direction."""
     here = {name for crossing in study.crossings() for run in crossing.runs for name in run.measures}
     here |= {name for row in study.rows for crossing in row.crossings for name in crossing.summary.measures}
@@ -65,7 +65,7 @@ def _fallback(study: Study, vocabulary: Vocabulary) -> list[str]:
 
 
 def _panel(
-    study: Study, name: str, vocabulary: Vocabulary, *, title: str | None, share: bool = False
+    study: NetworkStudy, name: str, vocabulary: Vocabulary, *, title: str | None, share: bool = False
 ) -> Panel:
     words = vocabulary.words(name)
     series = []

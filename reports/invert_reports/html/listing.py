@@ -13,7 +13,7 @@ from invert_reports.html.vocabulary import Vocabulary
 TEXT = ""
 """The sort key of a cell that sorts by its text; a number that is not known has None."""
 
-Cells = list[tuple[str, Any]]
+Fields = list[tuple[str, Any]]
 
 MATCHED = {
     "text": "matched",
@@ -37,7 +37,7 @@ def runs_table(contents: Contents, vocabulary: Vocabulary) -> Json:
     rows = []
     for n, run in enumerate(contents.runs):
         values = numbers_of(run)
-        cells: Cells = [
+        fields: Fields = [
             (contents.subject_of(run), TEXT),
             (run.prior, TEXT),
             (contents.photo_name(run.image) or "–", TEXT),
@@ -46,10 +46,10 @@ def runs_table(contents: Contents, vocabulary: Vocabulary) -> Json:
             (seconds(run.seconds), run.seconds),
             ("failed" if run.error else run.stopped or "–", TEXT),
         ]
-        cells += [(run.source or "–", TEXT)] if merged else []
-        cells.append(_matched(run.match))
-        cells += [(vocabulary.text(name, values.get(name)), values.get(name)) for name in names]
-        rows.append({"run": n, "cells": cells, "failed": bool(run.error)})
+        fields += [(run.source or "–", TEXT)] if merged else []
+        fields.append(_matched(run.match))
+        fields += [(vocabulary.text(name, values.get(name)), values.get(name)) for name in names]
+        rows.append({"run": n, "fields": fields, "failed": bool(run.error)})
     return _without_bare_columns(heads, rows)
 
 
@@ -72,16 +72,16 @@ def layers_table(contents: Contents, vocabulary: Vocabulary) -> Json:
     rows = []
     for depth, (study, row, crossing) in enumerate(found):
         values, spreads = crossing.summary.measures, crossing.summary.spread
-        cells: Cells = [(study.subject.model, TEXT)] if several else []
-        cells += [(row.name, depth), (crossing.column.label, TEXT)]
-        cells += [(short(count), count) for count in (crossing.summary.photos, crossing.summary.seeds)]
-        cells.append(_matched(crossing.summary.match))
+        fields: Fields = [(study.subject.model, TEXT)] if several else []
+        fields += [(row.name, depth), (crossing.column.label, TEXT)]
+        fields += [(short(count), count) for count in (crossing.summary.photos, crossing.summary.seeds)]
+        fields.append(_matched(crossing.summary.match))
         for name in names:
             text = vocabulary.text(name, values.get(name))
             if values.get(name) is not None and spreads.get(name) is not None:
                 text += f" ± {vocabulary.text(name, spreads[name])}"
-            cells.append((text, values.get(name)))
-        rows.append({"cells": cells, "failed": False})
+            fields.append((text, values.get(name)))
+        rows.append({"fields": fields, "failed": False})
     return _without_bare_columns(heads, rows)
 
 
@@ -93,9 +93,9 @@ def _matched(match: Match | None) -> tuple[str, Any]:
 
 
 def _without_bare_columns(heads: list[dict[str, str]], rows: list[Json]) -> Json:
-    bare = {n for n in range(len(heads)) if all(row["cells"][n][0] == "–" for row in rows)}
+    bare = {n for n in range(len(heads)) if all(row["fields"][n][0] == "–" for row in rows)}
     for row in rows:
-        row["cells"] = [cell for n, cell in enumerate(row["cells"]) if n not in bare]
+        row["fields"] = [cell for n, cell in enumerate(row["fields"]) if n not in bare]
     heads = [head for n, head in enumerate(heads) if n not in bare]
     groups = list(dict.fromkeys(head["group"] for head in heads if head["group"]))
     return {"heads": heads, "rows": rows, "groups": groups}

@@ -11,7 +11,7 @@ from invert_reports.html.contents import REAL, Contents, by_photo, numbers_of
 from invert_reports.html.numbers import number, probability, seconds, short
 from invert_reports.html.view import View
 from invert_reports.html.vocabulary import Vocabulary, match_in_words
-from invert_reports.study import Crossing, Row, Study
+from invert_reports.study import Crossing, NetworkStudy, Row
 
 TRACE_POINTS = 160
 WORDS = {"steps": "all its steps", "until": "the error asked for was reached", "plateau": "no more progress"}
@@ -35,7 +35,7 @@ def payload(out: Path, view: View) -> Json:
     }
 
 
-def _study(study: Study, contents: Contents) -> Json:
+def _study(study: NetworkStudy, contents: Contents) -> Json:
     photos = [
         {
             "id": photo.id,
@@ -48,7 +48,7 @@ def _study(study: Study, contents: Contents) -> Json:
     return {"photos": photos, "seeds": study.seeds}
 
 
-def _crossing(study: Study, row: Row, crossing: Crossing, view: View) -> Json:
+def _crossing(study: NetworkStudy, row: Row, crossing: Crossing, view: View) -> Json:
     known, vocabulary = crossing.summary.measures, view.vocabulary
     return {
         "title": f"{row.name} · {crossing.column.label}",

@@ -9,7 +9,7 @@ from typing import Any
 
 from invert.errors import plain
 from invert.report import CommonError, Origin, Report, ReportedSubject, Source
-from invert_reports.study import Study
+from invert_reports.study import NetworkStudy
 
 Facts = list[tuple[str, str]]
 
@@ -17,7 +17,7 @@ MOST_SKIPPED = 40
 """How many of the photos that were skipped a page names."""
 
 
-def lede(report: Report, studies: Sequence[Study]) -> str:
+def lede(report: Report, studies: Sequence[NetworkStudy]) -> str:
     """What was done, in a line."""
     parts = []
     if len(studies) == 1:
@@ -34,7 +34,7 @@ def lede(report: Report, studies: Sequence[Study]) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _sizes(study: Study) -> str:
+def _sizes(study: NetworkStudy) -> str:
     """How much was run; of reports that are not pooled, how much in each."""
     priors = {column.prior for column in study.columns}
     parts = [_count(len(study.rows), "layer"), _count(len(priors), "prior")]

@@ -262,7 +262,7 @@ class PictureView:
         names.sort(key=lambda name: name != first)
         return [self.page.vocabulary.words(name) for name in names]
 
-    def cells(self, one: Shown) -> list[str]:
+    def fields(self, one: Shown) -> list[str]:
         return [self.page.vocabulary.text(words.name, one.measures.get(words.name)) for words in self.columns]
 
     def took(self, one: Shown) -> str:

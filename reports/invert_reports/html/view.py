@@ -16,7 +16,7 @@ from invert_reports.html.listing import layers_table, runs_table
 from invert_reports.html.numbers import percent, probability, short
 from invert_reports.html.pictures import Album
 from invert_reports.html.vocabulary import Vocabulary, Words, match_in_short
-from invert_reports.study import Crossing, Row, Study, titles
+from invert_reports.study import Crossing, NetworkStudy, Row, titles
 from invert_reports.study import studies as studies_of
 
 ITSELF = "What the network under study sees in the picture"
@@ -39,7 +39,7 @@ class View:
     def __init__(
         self,
         report: Report,
-        studies: Sequence[Study],
+        studies: Sequence[NetworkStudy],
         album: Album,
         whole: Report | None = None,
         about: str = "",
@@ -67,7 +67,7 @@ class View:
             return f"What {named} {'keep' if len(models) > 1 else 'keeps'}"
         return f"What {named} {'look' if len(models) > 1 else 'looks'} for"
 
-    def network(self, study: Study) -> tuple[str, str]:
+    def network(self, study: NetworkStudy) -> tuple[str, str]:
         """The network's name, and its weights in words."""
         return self._titles[self.studies.index(study)], study.subject.weights or ""
 
@@ -75,7 +75,7 @@ class View:
     def _titles(self) -> list[str]:
         return titles([(study.subject.model, study.subject.weights) for study in self.studies])
 
-    def headline(self, study: Study) -> list[Panel]:
+    def headline(self, study: NetworkStudy) -> list[Panel]:
         return panels(study, self.vocabulary)
 
     @cached_property
@@ -95,7 +95,7 @@ class View:
 
     # Pictures
 
-    def first(self, study: Study, crossing: Crossing) -> Record | None:
+    def first(self, study: NetworkStudy, crossing: Crossing) -> Record | None:
         """The run a crossing shows before anything is chosen: the first photo's, with the lowest seed."""
         photo = study.photos[0].id if study.photos else None
         seed = study.seeds[0] if study.seeds else None
@@ -164,7 +164,7 @@ class View:
             return f"knows no {name}"
         return f"{name} {probability(sure)}" + (f", {short(rank)} others before it" if rank else "")
 
-    def marks(self, study: Study, drawn: Sequence[Panel]) -> str:
+    def marks(self, study: NetworkStudy, drawn: Sequence[Panel]) -> str:
         """What the dots and whiskers of charts are, where there are some."""
         told = []
         if any(len(dots) > 1 for panel in drawn for series in panel.series for dots in series.dots):
@@ -207,7 +207,7 @@ class View:
         """The five most probable classes, with their probabilities."""
         return [(known.name, probability(known.probability)) for known in entry.top5 or []]
 
-    def has_shares(self, study: Study) -> bool:
+    def has_shares(self, study: NetworkStudy) -> bool:
         return any(
             part.rows for row in study.rows for crossing in row.crossings for part in bars(crossing.summary)
         )
@@ -216,7 +216,7 @@ class View:
         """Whether a row is not matched well enough for what its pictures show to be read."""
         return is_unmatched(crossing.summary.match)
 
-    def any_unmatched(self, study: Study) -> bool:
+    def any_unmatched(self, study: NetworkStudy) -> bool:
         return any(self.unmatched(crossing) for row in study.rows for crossing in row.crossings)
 
     def bars(self, crossing: Crossing) -> list[Bars]:
@@ -226,7 +226,7 @@ class View:
         """What a row's own numbers are pooled over; empty where that is one photo."""
         return over(crossing.summary) if is_pooled(crossing.summary) else ""
 
-    def pooled_over(self, study: Study) -> str:
+    def pooled_over(self, study: NetworkStudy) -> str:
         """What a study's rows are pooled over, which an overview shows a part of."""
         rows = [crossing.summary for row in study.rows for crossing in row.crossings]
         return over(max(rows, key=lambda row: row.photos_there or row.photos)) if rows else ""
@@ -242,10 +242,10 @@ class View:
         )
         return f"Best: {best}; worst: {worst} (by {known.by})."
 
-    def shows_floor(self, study: Study) -> bool:
+    def shows_floor(self, study: NetworkStudy) -> bool:
         return any(FLOOR in crossing.summary.controls for row in study.rows for crossing in row.crossings)
 
-    def neutral(self, study: Study) -> list[str]:
+    def neutral(self, study: NetworkStudy) -> list[str]:
         """The priors under which nothing is made up."""
         crossings = [crossing for row in study.rows for crossing in row.crossings]
         return list(
